@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { messageOf, NodetenderError } from '../errors.ts';
+
+/**
+ * One JSON document in the state directory, replaced whole: a crash at any byte leaves the old document or the new one.
+ * The checksum is there for what a rename cannot exclude: a disk that lies, an editor, a half-copied backup.
+ */
+export interface StateFileFormat<T> {
+  /** For example `nodetender/history`. */
+  readonly name: string;
+  readonly version: number;
+  /** Turns the body into the value; throws an Error that says what is wrong. */
+  parse(body: unknown): T;
+}
+
+export type StateFileContent<T> =
+  | { readonly state: 'fresh' }
+  | { readonly state: 'ok'; readonly value: T }
+  /** There is a file but it cannot be used. */
+  | { readonly state: 'corrupt'; readonly why: string };
+
+/** The few calls on the file system that a write consists of, so that tests can stop it after any of them. */
+export interface StateFileSystem {
+  makeDirectory(path: string): Promise<void>;
+  /** Creates or empties the file, writes all of the text and flushes it to the disk. */
+  writeFlushed(path: string, text: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  flushDirectory(path: string): Promise<void>;
+}
+
+export const stateFileSystem: StateFileSystem = {
+  makeDirectory: async (path) => {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+  },
+  writeFlushed: async (path, text) => {
+    const file = await open(path, 'w', 0o644);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  },
+  rename,
+  flushDirectory: async (path) => {
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  },
+};
+
+/** Never throws: a file that is there but cannot be read or understood is `corrupt`. */
+export async function readStateFile<T>(path: string, format: StateFileFormat<T>): Promise<StateFileContent<T>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { state: 'fresh' };
+    return { state: 'corrupt', why: `it cannot be read: ${messageOf(error)}` };
+  }
+  try {
+    return { state: 'ok', value: decode(text, format) };
+  } catch (error) {
+    return { state: 'corrupt', why: messageOf(error) };
+  }
+}
+
+/** Replaces the document. Throws `state/unwritable`; whatever was there before is then still whole. */
+export async function writeStateFile<T>(
+  path: string,
+  format: StateFileFormat<T>,
+  body: unknown,
+  fileSystem: StateFileSystem = stateFileSystem,
+): Promise<void> {
+  const directory = dirname(path);
+  // One fixed name, so that a crash leaves at most one half-written file; there is one writer (the agent).
+  const temporary = join(directory, `.${basename(path)}.new`);
+  try {
+    await fileSystem.makeDirectory(directory);
+    await fileSystem.writeFlushed(temporary, encode(format, body));
+    await fileSystem.rename(temporary, path);
+    // Without this the rename itself may be lost with the power.
+    await fileSystem.flushDirectory(directory);
+  } catch (error) {
+    throw new NodetenderError(
+      'state/unwritable',
+      `cannot write ${path}: ${messageOf(error)}. The state directory must exist and be writable by the agent, with room left.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Moves a corrupt document out of the way for a person to look at. The last one only: they must not fill the disk. */
+export async function setAside(path: string): Promise<string> {
+  const aside = `${path}.corrupt`;
+  await rename(path, aside);
+  return aside;
+}
+
+export async function removeStateFile(path: string): Promise<void> {
+  await unlink(path);
+}
+
+function encode(format: StateFileFormat<unknown>, body: unknown): string {
+  const text = JSON.stringify(body);
+  return `{"format":${JSON.stringify(format.name)},"version":${format.version},"sha256":"${sha256(text)}","body":${text}}\n`;
+}
+
+function decode<T>(text: string, format: StateFileFormat<T>): T {
+  const document: unknown = JSON.parse(text);
+  if (typeof document !== 'object' || document === null) throw new Error('expected a JSON object');
+  const { format: name, version, sha256: checksum, body } = document as Record<string, unknown>;
+  if (name !== format.name) throw new Error(`expected format ${format.name}, found ${JSON.stringify(name)}`);
+  if (version !== format.version) {
+    throw new Error(`expected version ${format.version}, found ${JSON.stringify(version)}`);
+  }
+  if (checksum !== sha256(JSON.stringify(body))) throw new Error('the checksum does not match the content');
+  return format.parse(body);
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -165,9 +165,9 @@ export function indexImages(images: readonly NamedImage[]): ImageIndex {
       .map(({ id }) => ({ hex: hexOf(id), id }))
       .sort((a, b) => (a.hex < b.hex ? -1 : a.hex > b.hex ? 1 : 0));
     const found: string[] = [];
-    for (let at = firstNotBelow(idsByHex, prefix); idsByHex[at]?.hex.startsWith(prefix); at += 1) {
-      const entry = idsByHex[at];
-      if (entry) found.push(entry.id);
+    for (const { hex, id } of idsByHex.slice(firstNotBelow(idsByHex, prefix))) {
+      if (!hex.startsWith(prefix)) break;
+      found.push(id);
     }
     return found;
   };

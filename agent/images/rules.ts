@@ -1,5 +1,5 @@
 import { NodetenderError } from '../errors.ts';
-import { compileGlob, matchesNarrowly, matchesWidely } from './glob.ts';
+import { compileGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import {
   hexOf,
@@ -9,11 +9,9 @@ import {
   isPathComponent,
   isTag,
   looksLikeDomain,
-  namesOf,
   normalizeRepository,
 } from './references.ts';
-import type { ImageName, NamedImage } from './references.ts';
-import { isSurelyInRange, mayBeInRange, parseVersionRange } from './versions.ts';
+import { parseVersionRange } from './versions.ts';
 import type { VersionRange } from './versions.ts';
 
 /**
@@ -38,11 +36,17 @@ type Selection =
       readonly tag: Glob | undefined;
       readonly digest: string;
     }
-  | { readonly kind: 'name'; readonly repository: Glob; readonly names: NameSelection };
+  | {
+      readonly kind: 'name';
+      readonly repository: Glob;
+      readonly names: NameSelection;
+      /** Set when the text could as well be the beginning of an ID. */
+      readonly idPrefix?: string;
+    };
 
-type NameSelection =
-  /** No tag; `idPrefix` when the name could as well be the beginning of an ID. */
-  | { readonly by: 'repository'; readonly idPrefix: string | undefined }
+export type NameSelection =
+  /** No tag. */
+  | { readonly by: 'repository' }
   | { readonly by: 'tag'; readonly tag: Glob }
   /** `repo@*` */
   | { readonly by: 'any-digest' }
@@ -101,8 +105,8 @@ function parseSelection(rule: string): Selection {
   const tagGlob = tag === undefined ? undefined : parseTag(rule, tag);
   if (at !== -1) return parseAfterAt(rule, rule.slice(at + 1), repository, tagGlob);
   if (tagGlob) return { kind: 'name', repository, names: { by: 'tag', tag: tagGlob } };
-  const idPrefix = ID_PREFIX_TEXT.test(rule) ? rule : undefined;
-  return { kind: 'name', repository, names: { by: 'repository', idPrefix } };
+  const idPrefix = ID_PREFIX_TEXT.test(rule) ? { idPrefix: rule } : {};
+  return { kind: 'name', repository, names: { by: 'repository' }, ...idPrefix };
 }
 
 function parseAfterAt(rule: string, after: string, repository: Glob, tag: Glob | undefined): Selection {
@@ -180,84 +184,4 @@ function invalid(rule: string, problem: string, example: string): NodetenderErro
 /** Quoted and escaped, so that no text of a stranger reaches a terminal or a log line as it is. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-}
-
-/** Does the rule, as a keep rule, keep the image? A name without a tag covers every tag and digest of the repository. */
-export function keepMatches(rule: Rule, image: NamedImage): boolean {
-  switch (rule.kind) {
-    case 'every':
-      return true;
-    case 'id':
-      return hasHex(image, rule.hex);
-    case 'id-prefix':
-      return hexOf(image.id).startsWith(rule.hex);
-    case 'digest':
-      // The digest is the content, whatever repository it was pulled from.
-      return (
-        hasHex(image, hexOf(rule.digest)) ||
-        namesOf(image).some(
-          ({ repository, tag }) =>
-            rule.tag !== undefined &&
-            tag !== undefined &&
-            matchesWidely(rule.tag, tag) &&
-            matchesWidely(rule.repository, repository),
-        )
-      );
-    case 'name':
-      if (rule.names.by === 'repository' && rule.names.idPrefix !== undefined) {
-        if (hexOf(image.id).startsWith(rule.names.idPrefix)) return true;
-      }
-      return namesOf(image).some(
-        (name) => matchesWidely(rule.repository, name.repository) && keepSelects(rule.names, name),
-      );
-  }
-}
-
-function keepSelects(names: NameSelection, name: ImageName): boolean {
-  switch (names.by) {
-    case 'repository':
-    case 'any-digest':
-      return true;
-    case 'tag':
-      return names.tag.source === '*' || (name.tag !== undefined && matchesWidely(names.tag, name.tag));
-    case 'version':
-      return name.tag !== undefined && mayBeInRange(names.range, name.tag);
-  }
-}
-
-/** Does the rule, as a remove rule or a request, select the image? A name without a tag means `:latest` only. */
-export function removeMatches(rule: Rule, image: NamedImage): boolean {
-  switch (rule.kind) {
-    case 'every':
-      return true;
-    case 'id':
-      return hasHex(image, rule.hex);
-    case 'id-prefix':
-      return false;
-    case 'digest':
-      return namesOf(image).some(
-        ({ repository, digest }) => digest === rule.digest && matchesNarrowly(rule.repository, repository),
-      );
-    case 'name':
-      return namesOf(image).some(
-        (name) => matchesNarrowly(rule.repository, name.repository) && removeSelects(rule.names, rule.repository, name),
-      );
-  }
-}
-
-function removeSelects(names: NameSelection, repository: Glob, name: ImageName): boolean {
-  switch (names.by) {
-    case 'repository':
-      return repository.opensBelow || name.tag === 'latest';
-    case 'tag':
-      return name.tag !== undefined && matchesNarrowly(names.tag, name.tag);
-    case 'any-digest':
-      return name.digest !== undefined;
-    case 'version':
-      return name.tag !== undefined && isSurelyInRange(names.range, name.tag);
-  }
-}
-
-function hasHex(image: NamedImage, hex: string): boolean {
-  return hexOf(image.id) === hex || namesOf(image).some(({ digest }) => digest !== undefined && hexOf(digest) === hex);
 }

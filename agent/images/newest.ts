@@ -1,0 +1,95 @@
+import { matchesWidely } from './glob.ts';
+import type { ImageRecord } from './inventory.ts';
+import { namesOf } from './references.ts';
+import type { RepositoryPattern } from './rules.ts';
+import { compareNewestFirst, versionOf } from './versions.ts';
+
+export interface NewestTagsRule {
+  readonly repository: RepositoryPattern;
+  readonly count: number;
+}
+
+/** Why an image counts as one of the newest. */
+export interface NewestTag {
+  readonly repository: string;
+  readonly tag: string;
+  readonly count: number;
+}
+
+/** The images of one repository by tag. */
+type TagsOf = Map<string, ImageRecord[]>;
+
+/**
+ * The images that hold one of the `count` newest tags of a repository, images in use included. Tags that are versions are
+ * ranked by semver, newest first; the others, which no order of names puts in order, by when their image was first seen. Each
+ * kind has `count` places, so that `latest` takes none from a version, and tags of equal rank share a place.
+ */
+export function newestTags(
+  images: readonly ImageRecord[],
+  rules: readonly NewestTagsRule[],
+): ReadonlyMap<ImageRecord, NewestTag> {
+  const newest = new Map<ImageRecord, NewestTag>();
+  for (const { repository: pattern, count } of rules) {
+    for (const [repository, tags] of tagsByRepository(images, pattern)) {
+      for (const tag of [...newestVersions(tags, count), ...lastSeenFirst(tags, count)]) {
+        for (const image of tags.get(tag) ?? []) {
+          if (!newest.has(image)) newest.set(image, { repository, tag, count });
+        }
+      }
+    }
+  }
+  return newest;
+}
+
+function tagsByRepository(images: readonly ImageRecord[], { glob }: RepositoryPattern): Map<string, TagsOf> {
+  const repositories = new Map<string, TagsOf>();
+  for (const image of images) {
+    for (const { repository, tag } of namesOf(image)) {
+      if (tag === undefined || !matchesWidely(glob, repository)) continue;
+      let tags = repositories.get(repository);
+      if (!tags) repositories.set(repository, (tags = new Map()));
+      const holders = tags.get(tag);
+      if (holders) holders.push(image);
+      else tags.set(tag, [image]);
+    }
+  }
+  return repositories;
+}
+
+function newestVersions(tags: TagsOf, count: number): string[] {
+  const versions = [...tags.keys()]
+    .flatMap((tag) => {
+      const version = versionOf(tag);
+      return version ? [{ tag, version }] : [];
+    })
+    .sort((a, b) => compareNewestFirst(a.version, b.version));
+  return firstPlaces(versions, count, (a, b) => compareNewestFirst(a.version, b.version) === 0);
+}
+
+function lastSeenFirst(tags: TagsOf, count: number): string[] {
+  const seen = [...tags]
+    .filter(([tag]) => !versionOf(tag))
+    .map(([tag, images]) => ({ tag, seenMs: Math.max(...images.map(({ firstSeenMs }) => firstSeenMs)) }))
+    .sort((a, b) => b.seenMs - a.seenMs);
+  // Tags seen at one moment cannot be told apart: those that tie for the last place stay too, but each took a place.
+  const lastPlace = seen[count - 1]?.seenMs;
+  return seen.filter(({ seenMs }, at) => at < count || seenMs === lastPlace).map(({ tag }) => tag);
+}
+
+/** The tags that hold the first `count` places; equals share one. */
+function firstPlaces<T extends { readonly tag: string }>(
+  ranked: readonly T[],
+  count: number,
+  isEqual: (a: T, b: T) => boolean,
+): string[] {
+  const kept: string[] = [];
+  let places = 0;
+  let previous: T | undefined;
+  for (const entry of ranked) {
+    if (!previous || !isEqual(previous, entry)) places += 1;
+    if (places > count) break;
+    kept.push(entry.tag);
+    previous = entry;
+  }
+  return kept;
+}

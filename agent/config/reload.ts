@@ -1,0 +1,128 @@
+import { dirname, resolve } from 'node:path';
+import { watch } from 'chokidar';
+import type { Clock } from '../clock.ts';
+import { isNodetenderError } from '../errors.ts';
+import type { NodetenderError } from '../errors.ts';
+import { parseConfig, readConfigFile } from './load.ts';
+import type { Config } from './load.ts';
+
+export interface WatchOptions {
+  readonly path: string;
+  /** The file has changed and is good: this is in force now. Also when a refused file is again what it was before. */
+  readonly onChange: (config: Config) => void;
+  /** The file has changed and is refused, or cannot be read any more: what was in force stays in force. */
+  readonly onRefused: (error: NodetenderError) => void;
+  readonly clock: Clock;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+  /** A new text counts when it reads the same after this time: a writer may be half done. */
+  readonly settleMs?: number;
+  /** The longest time between two looks: events are a hint only, and some file systems give none. */
+  readonly lookEveryMs?: number;
+}
+
+interface ConfigWatch {
+  /** What is in force to begin with. */
+  readonly config: Config;
+  /** Resolves when the watch is over; rejects only with what a callback threw. */
+  readonly ended: Promise<void>;
+}
+
+/** What is on the disk: a text, or why there is none. */
+type Sight = string | NodetenderError;
+
+/** Where the kubelet swaps a mounted ConfigMap: the file is a link through this link, which it replaces. */
+const CONFIG_MAP_LINK = '..data';
+
+/**
+ * Loads a configuration and follows its changes until `signal` aborts. Rejects with `config/unreadable` or `config/invalid`
+ * when there is nothing good to begin with; later nothing but good configurations replaces what is in force.
+ */
+export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
+  const sight = await look(options.path);
+  return { config: configOf(sight, options.path), ended: follow(sight, options) };
+}
+
+async function follow(first: Sight, options: WatchOptions): Promise<void> {
+  const { path, clock, signal, lookEveryMs = 60_000 } = options;
+  let wake = new AbortController();
+  const hint = (): void => wake.abort();
+  signal.addEventListener('abort', hint);
+  const watcher = watchDirectory(path, hint);
+  try {
+    let judged = first;
+    while (!signal.aborted) {
+      await clock.sleep(lookEveryMs, wake.signal);
+      // Before the look, so that what happens during it brings about the next one.
+      wake = new AbortController();
+      const sight = await settledLook(judged, options);
+      if (signal.aborted || same(sight, judged)) continue;
+      judged = sight;
+      judge(sight, options);
+    }
+  } finally {
+    signal.removeEventListener('abort', hint);
+    await watcher.close();
+  }
+}
+
+/** Looks until two looks in a row agree, or nothing has changed after all. */
+async function settledLook(judged: Sight, { path, clock, signal, settleMs = 1000 }: WatchOptions): Promise<Sight> {
+  let sight = await look(path);
+  while (!same(sight, judged) && !signal.aborted) {
+    await clock.sleep(settleMs, signal);
+    const again = await look(path);
+    if (same(again, sight)) break;
+    sight = again;
+  }
+  return sight;
+}
+
+function judge(sight: Sight, { path, onChange, onRefused }: WatchOptions): void {
+  let config: Config;
+  try {
+    config = configOf(sight, path);
+  } catch (error) {
+    if (!isNodetenderError(error)) throw error;
+    onRefused(error);
+    return;
+  }
+  onChange(config);
+}
+
+function configOf(sight: Sight, path: string): Config {
+  if (typeof sight === 'string') return parseConfig(sight, path);
+  throw sight;
+}
+
+async function look(path: string): Promise<Sight> {
+  try {
+    return await readConfigFile(path);
+  } catch (error) {
+    if (isNodetenderError(error)) return error;
+    throw error;
+  }
+}
+
+function same(a: Sight, b: Sight): boolean {
+  return typeof a === 'string' || typeof b === 'string' ? a === b : a.message === b.message;
+}
+
+/** Calls `hint` when the file may have changed. The directory is watched, because the file's inode changes with every rename. */
+function watchDirectory(path: string, hint: () => void): { close(): Promise<void> } {
+  const file = resolve(path);
+  const directory = dirname(file);
+  const concerns = new Set([directory, file, resolve(directory, CONFIG_MAP_LINK)]);
+  const watcher = watch(directory, {
+    depth: 0,
+    ignoreInitial: true,
+    followSymlinks: false,
+    ignored: (candidate) => !concerns.has(resolve(candidate)),
+  });
+  watcher.on('all', hint);
+  // What changed before this was not watched.
+  watcher.on('ready', hint);
+  // No more watches to be had, say. The look in between goes on by itself.
+  watcher.on('error', () => undefined);
+  return watcher;
+}

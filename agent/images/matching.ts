@@ -1,32 +1,34 @@
 import { matchesNarrowly, matchesWidely } from './glob.ts';
 import type { Glob } from './glob.ts';
-import { hexOf, namesOf } from './references.ts';
-import type { ImageName, NamedImage } from './references.ts';
+import { hexOf } from './references.ts';
+import type { ImageName, NamedSubject } from './references.ts';
 import type { NameSelection, Rule } from './rules.ts';
 import { isSurelyInRange, mayBeInRange } from './versions.ts';
 
+/** One of the two readings of a rule: keepMatches or removeMatches. */
+type Reading = (rule: Rule, image: NamedSubject) => boolean;
+
 /** Does the rule, as a keep rule, keep the image? A name without a tag covers every tag and digest of the repository. */
-export function keepMatches(rule: Rule, image: NamedImage): boolean {
+export function keepMatches(rule: Rule, image: NamedSubject): boolean {
   switch (rule.kind) {
     case 'every':
       return true;
     case 'id':
       return hasHex(image, rule.hex);
     case 'id-prefix':
-      return hexOf(image.id).startsWith(rule.hex);
+      return image.hex.startsWith(rule.hex);
     case 'digest':
       // The digest is the content, whatever repository it was pulled from; and a tag beside it may be meant for itself.
-      return hasHex(image, hexOf(rule.digest)) || (rule.tag !== undefined && hasTag(image, rule.repository, rule.tag));
+      if (hasHex(image, hexOf(rule.digest))) return true;
+      return rule.tag !== undefined && keepsName(rule.repository, { by: 'tag', tag: rule.tag }, image);
     case 'name':
-      return (
-        (rule.idPrefix !== undefined && hexOf(image.id).startsWith(rule.idPrefix)) ||
-        namesOf(image).some((name) => matchesWidely(rule.repository, name.repository) && keepSelects(rule.names, name))
-      );
+      if (rule.idPrefix !== undefined && image.hex.startsWith(rule.idPrefix)) return true;
+      return keepsName(rule.repository, rule.names, image);
   }
 }
 
 /** Does the rule, as a remove rule or a request, select the image? A name without a tag means `:latest` only. */
-export function removeMatches(rule: Rule, image: NamedImage): boolean {
+export function removeMatches(rule: Rule, image: NamedSubject): boolean {
   switch (rule.kind) {
     case 'every':
       return true;
@@ -35,95 +37,130 @@ export function removeMatches(rule: Rule, image: NamedImage): boolean {
     case 'id-prefix':
       return false;
     case 'digest':
-      return namesOf(image).some(
-        ({ repository, digest }) => digest === rule.digest && matchesNarrowly(rule.repository, repository),
-      );
+      for (const { digest, repository } of image.names) {
+        if (digest === rule.digest && matchesNarrowly(rule.repository, repository)) return true;
+      }
+      return false;
     case 'name':
-      return namesOf(image).some(
-        (name) => matchesNarrowly(rule.repository, name.repository) && removeSelects(rule, name),
-      );
+      for (const name of image.names) {
+        if (matchesNarrowly(rule.repository, name.repository) && removesName(rule, name)) return true;
+      }
+      return false;
   }
 }
 
-function keepSelects(names: NameSelection, name: ImageName): boolean {
+function keepsName(repository: Glob, names: NameSelection, image: NamedSubject): boolean {
+  for (const name of image.names) {
+    if (matchesWidely(repository, name.repository) && keepSelects(names, name)) return true;
+  }
+  return false;
+}
+
+function keepSelects(names: NameSelection, { tag }: ImageName): boolean {
   switch (names.by) {
-    case 'tag':
-      return names.tag.source === '*' || (name.tag !== undefined && matchesWidely(names.tag, name.tag));
-    case 'version':
-      return name.tag !== undefined && mayBeInRange(names.range, name.tag);
     case 'repository':
     case 'any-digest':
       return true;
+    case 'tag':
+      return names.tag.source === '*' || (tag !== undefined && matchesWidely(names.tag, tag));
+    case 'version':
+      return tag !== undefined && mayBeInRange(names.range, tag);
   }
 }
 
-function removeSelects({ names, repository }: Rule & { kind: 'name' }, name: ImageName): boolean {
+function removesName({ names, repository }: Rule & { kind: 'name' }, { tag, digest }: ImageName): boolean {
   switch (names.by) {
     case 'repository':
-      return repository.opensBelow || name.tag === 'latest';
+      return repository.opensBelow || tag === 'latest';
     case 'tag':
-      return name.tag !== undefined && matchesNarrowly(names.tag, name.tag);
+      return tag !== undefined && matchesNarrowly(names.tag, tag);
     case 'any-digest':
-      return name.digest !== undefined;
+      return digest !== undefined;
     case 'version':
-      return name.tag !== undefined && isSurelyInRange(names.range, name.tag);
+      return tag !== undefined && isSurelyInRange(names.range, tag);
   }
 }
 
-function hasTag(image: NamedImage, repository: Glob, tag: Glob): boolean {
-  return namesOf(image).some(
-    (name) => name.tag !== undefined && matchesWidely(tag, name.tag) && matchesWidely(repository, name.repository),
-  );
+/** Is it the image's ID, or one of its manifest digests? */
+function hasHex(image: NamedSubject, hex: string): boolean {
+  if (image.hex === hex) return true;
+  for (const { digest } of image.names) if (digest !== undefined && hexOf(digest) === hex) return true;
+  return false;
 }
 
-function hasHex(image: NamedImage, hex: string): boolean {
-  return hexOf(image.id) === hex || namesOf(image).some(({ digest }) => digest !== undefined && hexOf(digest) === hex);
-}
+/**
+ * Rules prepared for many images: thousands of plain names and IDs cost no more than one, because only those that can match
+ * an image are asked.
+ */
+export class RuleIndex {
+  readonly #rules: readonly Rule[];
+  readonly #matches: Reading;
+  /** Positions in #rules, ascending. */
+  readonly #byRepository = new Map<string, number[]>();
+  readonly #byHex = new Map<string, number[]>();
+  readonly #everywhere: number[] = [];
 
-/** Rules prepared for many images: thousands of plain names and IDs cost no more than one. */
-export interface RuleIndex {
+  constructor(rules: readonly Rule[], matches: Reading) {
+    this.#rules = rules;
+    this.#matches = matches;
+    for (const [position, rule] of rules.entries()) this.#file(rule, position);
+  }
+
   /** The first rule, in the order written, that matches. */
-  firstMatch(image: NamedImage): Rule | undefined;
-}
-
-export function indexRules(rules: readonly Rule[], matches: (rule: Rule, image: NamedImage) => boolean): RuleIndex {
-  const byRepository = new Map<string, number[]>();
-  const byHex = new Map<string, number[]>();
-  const everywhere: number[] = [];
-  for (const [order, rule] of rules.entries()) {
-    if (rule.kind === 'id') file(byHex, rule.hex, order);
-    else if (rule.kind === 'digest') file(byHex, hexOf(rule.digest), order);
-    const needsName = rule.kind === 'name' || (rule.kind === 'digest' && rule.tag !== undefined);
-    const isAnywhere = rule.kind === 'name' && rule.idPrefix !== undefined;
-    if (needsName && rule.repository.literal && !isAnywhere) file(byRepository, rule.repository.source, order);
-    else if (needsName || rule.kind === 'every' || rule.kind === 'id-prefix') everywhere.push(order);
-  }
-  return {
-    firstMatch(image) {
-      let first = rules.length;
-      const consider = (orders: readonly number[] | undefined): void => {
-        for (const order of orders ?? []) {
-          // Orders ascend: nothing after this one can come first.
-          if (order >= first) return;
-          const rule = rules[order];
-          if (rule && matches(rule, image)) first = order;
-        }
-      };
-      consider(everywhere);
-      if (byHex.size > 0) consider(byHex.get(hexOf(image.id)));
-      if (byHex.size > 0 || byRepository.size > 0) {
-        for (const { repository, digest } of namesOf(image)) {
-          consider(byRepository.get(repository));
-          if (digest !== undefined) consider(byHex.get(hexOf(digest)));
-        }
+  firstMatch(image: NamedSubject): Rule | undefined {
+    let first = this.#earliest(this.#everywhere, image, this.#rules.length);
+    // Looking up a text costs its hash: not where there is nothing to find.
+    if (this.#byHex.size > 0) {
+      first = this.#earliest(this.#byHex.get(image.hex), image, first);
+      for (const { digest } of image.names) {
+        if (digest !== undefined) first = this.#earliest(this.#byHex.get(hexOf(digest)), image, first);
       }
-      return rules[first];
-    },
-  };
+    }
+    if (this.#byRepository.size > 0) {
+      for (const { repository } of image.names) {
+        first = this.#earliest(this.#byRepository.get(repository), image, first);
+      }
+    }
+    return this.#rules[first];
+  }
+
+  #earliest(positions: readonly number[] | undefined, image: NamedSubject, before: number): number {
+    if (positions === undefined) return before;
+    for (const position of positions) {
+      if (position >= before) break;
+      const rule = this.#rules[position];
+      if (rule && this.#matches(rule, image)) return position;
+    }
+    return before;
+  }
+
+  #file(rule: Rule, position: number): void {
+    switch (rule.kind) {
+      case 'every':
+      case 'id-prefix':
+        this.#everywhere.push(position);
+        break;
+      case 'id':
+        file(this.#byHex, rule.hex, position);
+        break;
+      case 'digest':
+        file(this.#byHex, hexOf(rule.digest), position);
+        if (rule.tag !== undefined) this.#fileByRepository(rule.repository, position);
+        break;
+      case 'name':
+        if (rule.idPrefix === undefined) this.#fileByRepository(rule.repository, position);
+        else this.#everywhere.push(position);
+    }
+  }
+
+  #fileByRepository(repository: Glob, position: number): void {
+    if (repository.literal) file(this.#byRepository, repository.source, position);
+    else this.#everywhere.push(position);
+  }
 }
 
-function file(shelves: Map<string, number[]>, key: string, order: number): void {
+function file(shelves: Map<string, number[]>, key: string, position: number): void {
   const shelf = shelves.get(key);
-  if (shelf) shelf.push(order);
-  else shelves.set(key, [order]);
+  if (shelf) shelf.push(position);
+  else shelves.set(key, [position]);
 }

@@ -1,6 +1,6 @@
 import { matchesWidely } from './glob.ts';
 import type { ImageRecord } from './inventory.ts';
-import { namesOf } from './references.ts';
+import { splitName } from './references.ts';
 import type { RepositoryPattern } from './rules.ts';
 import { compareNewestFirst, versionOf } from './versions.ts';
 
@@ -44,7 +44,7 @@ export function newestTags(
 function tagsByRepository(images: readonly ImageRecord[], { glob }: RepositoryPattern): Map<string, TagsOf> {
   const repositories = new Map<string, TagsOf>();
   for (const image of images) {
-    for (const { repository, tag } of namesOf(image)) {
+    for (const { repository, tag } of image.tags.map(splitName)) {
       if (tag === undefined || !matchesWidely(glob, repository)) continue;
       let tags = repositories.get(repository);
       if (!tags) repositories.set(repository, (tags = new Map()));

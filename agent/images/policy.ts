@@ -1,9 +1,10 @@
 import type { ImageRecord, Inventory, UnresolvedUse } from './inventory.ts';
-import { indexRules, keepMatches, removeMatches } from './matching.ts';
-import type { RuleIndex } from './matching.ts';
+import { keepMatches, removeMatches, RuleIndex } from './matching.ts';
 import { newestTags } from './newest.ts';
 import type { NewestTag, NewestTagsRule } from './newest.ts';
-import type { KeepCode, KeepDecision, Plan, RemoveCode, RemoveDecision } from './plan.ts';
+import type { Decision, KeepCode, KeepDecision, Plan, RemoveCode, RemoveDecision } from './plan.ts';
+import { subjectOf } from './references.ts';
+import type { NamedSubject } from './references.ts';
 import type { Rule } from './rules.ts';
 import { systemRules } from './system.ts';
 import { bytesInWords, durationInWords, plural, userInWords, usersInWords } from './wording.ts';
@@ -51,15 +52,9 @@ export function plan(inventory: Inventory, policy: Policy, nowMs: number): Plan 
   const kept: KeepDecision[] = [];
   const removable: RemoveDecision[] = [];
   for (const image of inventory.images) {
-    const stays = whyProtected(image, context);
-    if (stays) {
-      kept.push({ image, verdict: 'keep', ...stays });
-      continue;
-    }
-    const goes = whySelected(image, context);
-    const waits = goes ? whyNotYet(image, goes, context) : whyNotSelected(context);
-    if (waits) kept.push({ image, verdict: 'keep', ...waits });
-    else if (goes) removable.push({ image, verdict: 'remove', ...goes });
+    const decision = decide(image, context);
+    if (decision.verdict === 'keep') kept.push(decision);
+    else removable.push(decision);
   }
   removable.sort((a, b) => idleSinceMs(a.image) - idleSinceMs(b.image) || (a.image.id < b.image.id ? -1 : 1));
   const { remove, over } = spend(policy.budget, removable);
@@ -81,15 +76,15 @@ interface Context {
   readonly newest: ReadonlyMap<ImageRecord, NewestTag>;
 }
 
-const systemIndex = indexRules(systemRules, keepMatches);
+const systemIndex = new RuleIndex(systemRules, keepMatches);
 
 function prepare(inventory: Inventory, policy: Policy, nowMs: number): Context {
   return {
     policy,
     nowMs,
-    keep: indexRules(policy.keep, keepMatches),
-    remove: indexRules(policy.remove, removeMatches),
-    requested: policy.requested && indexRules(policy.requested, removeMatches),
+    keep: new RuleIndex(policy.keep, keepMatches),
+    remove: new RuleIndex(policy.remove, removeMatches),
+    requested: policy.requested && new RuleIndex(policy.requested, removeMatches),
     newest: newestTags(inventory.images, policy.keepNewestTags),
   };
 }
@@ -100,31 +95,43 @@ function keepEverything({ images }: Inventory, { reference, user, why }: Unresol
   return { plannedAtMs: nowMs, keep, remove: [] };
 }
 
-/** What protects an image from everybody, in the order of KeepCode. */
-function whyProtected(image: ImageRecord, context: Context): Why<KeepCode> | undefined {
+/** All but the budget, which needs the others' decisions. */
+function decide(image: ImageRecord, context: Context): Decision {
+  const needed = whyNeeded(image);
+  if (needed) return { image, verdict: 'keep', code: needed.code, reason: needed.reason };
+  const subject = subjectOf(image);
+  const kept = whyKept(image, subject, context) ?? whyTooNew(image, context);
+  if (kept) return { image, verdict: 'keep', code: kept.code, reason: kept.reason };
+  const goes = whySelected(image, subject, context);
+  if (!goes) return { image, verdict: 'keep', code: 'not-selected', reason: notSelectedInWords(context) };
+  const waits = whyNotYet(image, goes, context);
+  if (waits) return { image, verdict: 'keep', code: waits.code, reason: waits.reason };
+  return { image, verdict: 'remove', code: goes.code, reason: goes.reason };
+}
+
+function whyNeeded({ users, pinned }: ImageRecord): Why<KeepCode> | undefined {
+  const user = users[0];
+  if (user) return { code: 'in-use', reason: usersInWords(user, users.length - 1) };
+  return pinned ? { code: 'pinned', reason: 'the container runtime pins it' } : undefined;
+}
+
+/** What the configuration protects, whatever the image's age. */
+function whyKept(image: ImageRecord, subject: NamedSubject, context: Context): Why<KeepCode> | undefined {
   const { policy } = context;
-  const [user, ...others] = image.users;
-  if (user) return { code: 'in-use', reason: usersInWords(user, others.length) };
-  if (image.pinned) return { code: 'pinned', reason: 'the container runtime pins it' };
-  const system = policy.keepSystemImages ? systemIndex.firstMatch(image) : undefined;
+  const system = policy.keepSystemImages ? systemIndex.firstMatch(subject) : undefined;
   if (system) return { code: 'system', reason: `nodes need it: it matches ${system.text} of the built-in list` };
-  const rule = context.keep.firstMatch(image);
+  const rule = context.keep.firstMatch(subject);
   if (rule) return { code: 'keep-rule', reason: `keep rule ${JSON.stringify(rule.text)} matches it` };
   if (policy.keepPreloaded && image.preloaded) {
     return { code: 'preloaded', reason: 'it was there when this node was first looked at' };
   }
   const newest = context.newest.get(image);
-  if (newest) {
-    const { tag, repository, count } = newest;
-    return {
-      code: 'newest-tag',
-      reason:
-        count === 1
-          ? `${tag} is the newest tag of ${repository}`
-          : `${tag} is one of the ${count} newest tags of ${repository}`,
-    };
-  }
-  return whyTooNew(image, context);
+  return newest && { code: 'newest-tag', reason: newestTagInWords(newest) };
+}
+
+function newestTagInWords({ tag, repository, count }: NewestTag): string {
+  const place = count === 1 ? 'the newest tag' : `one of the ${count} newest tags`;
+  return `${tag} is ${place} of ${repository}`;
 }
 
 function whyTooNew(image: ImageRecord, { policy, nowMs }: Context): Why<KeepCode> | undefined {
@@ -144,13 +151,13 @@ function whyTooNew(image: ImageRecord, { policy, nowMs }: Context): Why<KeepCode
 }
 
 /** What asks for the image's removal; undefined when nothing does. */
-function whySelected(image: ImageRecord, context: Context): Why<RemoveCode> | undefined {
+function whySelected(image: ImageRecord, subject: NamedSubject, context: Context): Why<RemoveCode> | undefined {
   const { policy, nowMs } = context;
   if (context.requested) {
-    const request = context.requested.firstMatch(image);
+    const request = context.requested.firstMatch(subject);
     return request && { code: 'requested', reason: `${JSON.stringify(request.text)} asks for it and nothing uses it` };
   }
-  const rule = context.remove.firstMatch(image);
+  const rule = context.remove.firstMatch(subject);
   if (rule) return { code: 'remove-rule', reason: `remove rule ${JSON.stringify(rule.text)} matches it` };
   if (policy.removeOrphans && isNameless(image)) {
     const namelessMs = nowMs - (image.namelessSinceMs ?? nowMs);
@@ -159,9 +166,8 @@ function whySelected(image: ImageRecord, context: Context): Why<RemoveCode> | un
   return policy.removeUnused ? { code: 'unused', reason: idleInWords(image, context) } : undefined;
 }
 
-function whyNotSelected({ requested }: Context): Why<KeepCode> {
-  const reason = requested ? 'no pattern asks for it' : 'no remove rule matches it, and removeUnused is false';
-  return { code: 'not-selected', reason };
+function notSelectedInWords({ requested }: Context): string {
+  return requested ? 'no pattern asks for it' : 'no remove rule matches it, and removeUnused is false';
 }
 
 /** What makes an image that would go wait for a later run. */

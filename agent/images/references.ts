@@ -118,16 +118,18 @@ export function parseReference(text: string): Reference | undefined {
   return { domain, path, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
 }
 
-const splitNames = new WeakMap<NamedImage, readonly ImageName[]>();
+/** An image as rules see it. Made once per image and plan, because every rule asks for it. */
+export interface NamedSubject {
+  /** The ID without `sha256:`. */
+  readonly hex: string;
+  readonly names: readonly ImageName[];
+}
 
-/** The names of an image, split. Kept with the record, because every rule of a plan asks for them. */
-export function namesOf(image: NamedImage): readonly ImageName[] {
-  let names = splitNames.get(image);
-  if (names === undefined) {
-    names = [...image.tags, ...image.digests].map(splitName);
-    splitNames.set(image, names);
-  }
-  return names;
+export function subjectOf(image: NamedImage): NamedSubject {
+  const names: ImageName[] = [];
+  for (const tag of image.tags) names.push(splitName(tag));
+  for (const digest of image.digests) names.push(splitName(digest));
+  return { hex: hexOf(image.id), names };
 }
 
 /** Which images of the node a text means. Built once per look at the node. */
@@ -141,59 +143,66 @@ export interface ImageIndex {
 }
 
 export function indexImages(images: readonly NamedImage[]): ImageIndex {
-  const byKey = new Map<string, string | string[]>();
-  const add = (key: string, id: string): void => {
-    const known = byKey.get(key);
-    if (known === undefined) byKey.set(key, id);
-    else if (typeof known === 'string') {
-      if (known !== id) byKey.set(key, [known, id]);
-    } else if (!known.includes(id)) known.push(id);
-  };
-  for (const image of images) {
-    add(hexOf(image.id), image.id);
-    for (const name of namesOf(image)) {
-      if (name.tag !== undefined) add(`${name.repository}:${name.tag}`, image.id);
-      if (name.digest !== undefined) {
-        add(`${name.repository}@${name.digest}`, image.id);
-        add(hexOf(name.digest), image.id);
-      }
-    }
+  const byHex = new Map<string, string | string[]>();
+  const byTag = new Map<string, string | string[]>();
+  for (const { id, tags, digests } of images) {
+    file(byHex, hexOf(id), id);
+    // A digest is content, whatever repository it came from: its digits are enough.
+    for (const digest of digests) file(byHex, hexOf(digest.slice(digest.indexOf('@') + 1)), id);
+    for (const tag of tags) file(byTag, normalizeTag(tag), id);
   }
-  let idsByHex: { readonly hex: string; readonly id: string }[] | undefined;
-  const withPrefix = (prefix: string): string[] => {
-    idsByHex ??= images
-      .map(({ id }) => ({ hex: hexOf(id), id }))
-      .sort((a, b) => (a.hex < b.hex ? -1 : a.hex > b.hex ? 1 : 0));
-    const found: string[] = [];
-    for (const { hex, id } of idsByHex.slice(firstNotBelow(idsByHex, prefix))) {
-      if (!hex.startsWith(prefix)) break;
-      found.push(id);
-    }
-    return found;
-  };
+  let sorted: readonly IdByHex[] | undefined;
   return {
     resolve(text) {
       const found = new Set<string>();
-      const take = (key: string): void => {
-        const known = byKey.get(key);
-        for (const id of typeof known === 'string' ? [known] : (known ?? [])) found.add(id);
+      const take = (known: string | readonly string[] = []): void => {
+        for (const id of typeof known === 'string' ? [known] : known) found.add(id);
       };
-      if (isFullImageId(text)) {
-        take(hexOf(text));
-      } else {
-        const { repository, tag, digest } = splitName(text);
-        if (digest === undefined) {
-          take(`${repository}:${tag ?? 'latest'}`);
-        } else {
-          // The digest says what the content is; a tag beside it says nothing more, and runtimes drop it.
-          take(`${repository}@${digest}`);
-          if (found.size === 0) take(hexOf(digest));
-        }
-        if (ID_PREFIX.test(text)) for (const id of withPrefix(hexOf(text))) found.add(id);
+      const at = text.indexOf('@');
+      if (isFullImageId(text)) take(byHex.get(hexOf(text)));
+      // The digest says what the content is; a tag beside it says nothing more, and runtimes drop it.
+      else if (at !== -1) take(byHex.get(hexOf(text.slice(at + 1))));
+      else take(byTag.get(normalizeTag(text)));
+      if (ID_PREFIX.test(text)) {
+        sorted ??= sortByHex(images);
+        take(withPrefix(sorted, hexOf(text)));
       }
       return found.size === 0 ? undefined : [...found];
     },
   };
+}
+
+/** Nearly every key has one image: a list is made only for the few that have more. */
+function file(shelves: Map<string, string | string[]>, key: string, id: string): void {
+  const known = shelves.get(key);
+  if (known === undefined) shelves.set(key, id);
+  else if (typeof known === 'string') {
+    if (known !== id) shelves.set(key, [known, id]);
+  } else if (!known.includes(id)) known.push(id);
+}
+
+/** `nginx` → `docker.io/library/nginx:latest`. A text already in full is returned as it is, which is what makes the index cheap. */
+function normalizeTag(text: string): string {
+  const { repository, tag } = splitName(text);
+  if (tag === undefined) return `${repository}:latest`;
+  return text.length === repository.length + 1 + tag.length ? text : `${repository}:${tag}`;
+}
+
+interface IdByHex {
+  readonly hex: string;
+  readonly id: string;
+}
+
+function sortByHex(images: readonly NamedImage[]): readonly IdByHex[] {
+  return images.map(({ id }) => ({ hex: hexOf(id), id })).sort((a, b) => (a.hex < b.hex ? -1 : a.hex > b.hex ? 1 : 0));
+}
+
+function withPrefix(sorted: readonly IdByHex[], prefix: string): string[] {
+  const found: string[] = [];
+  for (let at = firstNotBelow(sorted, prefix); sorted[at]?.hex.startsWith(prefix) === true; at += 1) {
+    found.push(sorted[at]?.id ?? '');
+  }
+  return found;
 }
 
 /** Index of the first entry whose hex is not below `prefix`; the entries are sorted. */

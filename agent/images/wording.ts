@@ -10,19 +10,19 @@ const UNITS = [
   ['second', 1_000],
 ] as const;
 
-/** `9 days`, `2 days 3 hours`, `40 seconds`: at most two units, rounded down, so that "not yet 7 days" never reads as 7 days. */
+/**
+ * `9 days`, `2 days 3 hours`, `40 seconds`: the largest unit and the one below it, rounded down, so that what is not yet
+ * 7 days never reads as 7 days.
+ */
 export function durationInWords(ms: number): string {
-  const words: string[] = [];
-  let rest = Math.max(0, ms);
-  for (const [unit, unitMs] of UNITS) {
-    const count = Math.floor(rest / unitMs);
-    rest -= count * unitMs;
-    if (count > 0) words.push(plural(count, unit));
-    // The second unit is the next smaller one or none: "9 days", not "9 days 3 seconds".
-    else if (words.length > 0) break;
-    if (words.length === 2) break;
+  for (const [at, [unit, unitMs]] of UNITS.entries()) {
+    const count = Math.floor(ms / unitMs);
+    if (!(count > 0)) continue;
+    const [below, belowMs] = UNITS[at + 1] ?? [unit, unitMs];
+    const rest = Math.floor((ms - count * unitMs) / belowMs);
+    return rest > 0 ? `${plural(count, unit)} ${plural(rest, below)}` : plural(count, unit);
   }
-  return words.join(' ') || '0 seconds';
+  return '0 seconds';
 }
 
 /** `512 B`, `3.2 GiB`. */

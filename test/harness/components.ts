@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The two generations of containerd that nodes run: Debian's 1.6, and 2.x built from its module. */
+export const generations = ['1.6', '2.x'] as const;
+export type Generation = (typeof generations)[number];
+
+export interface Components {
+  /** Folders to search for programs, joined as PATH is: containerd, its shim, ctr and runc. */
+  readonly path: string;
+  /** A busybox without libraries: all that the test images contain. */
+  readonly busybox: string;
+}
+
+const real = fileURLToPath(new URL('../../.cache/real', import.meta.url));
+
+/** Where scripts/setup-real has put the programs of a generation. */
+export function componentsOf(generation: Generation): Components {
+  const debian = [`${real}/debian/usr/bin`, `${real}/debian/usr/sbin`];
+  const folders = generation === '1.6' ? debian : [`${real}/containerd2/bin`, `${real}/debian/usr/sbin`];
+  for (const folder of folders) {
+    if (!existsSync(folder)) throw new Error(`${folder} is missing: run scripts/setup-real first`);
+  }
+  return {
+    path: [...folders, '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':'),
+    busybox: `${real}/debian/bin/busybox`,
+  };
+}

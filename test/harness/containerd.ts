@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { type Components, componentsOf, type Generation } from './components.ts';
+import { configuration } from './containerdconfig.ts';
+import { Cri } from './cri.ts';
+import { eventually } from './eventually.ts';
+import { importPause } from './images.ts';
+import { Namespace } from './namespace.ts';
+
+const execute = promisify(execFile);
+
+/** A start replays the metadata of all images and containers: seconds with a thousand of them on a busy machine. */
+const READY_DEADLINE_MS = 60_000;
+const STOP_DEADLINE_MS = 30_000;
+
+/** A real containerd with folders, socket, processes and mounts of its own; a system's containerd is never touched. */
+export class Containerd {
+  readonly generation: Generation;
+  /** The folder of everything that is its own. */
+  readonly folder: string;
+  /** As crictl's --runtime-endpoint takes it. */
+  readonly endpoint: string;
+  readonly cri: Cri;
+  /** Where its pods' cgroups go, so that they can be removed with it. */
+  readonly cgroupParent: string;
+  readonly components: Components;
+  readonly #namespace: Namespace;
+  readonly #socket: string;
+  #daemon: { readonly pid: number; readonly exited: Promise<unknown> } | undefined;
+
+  private constructor(generation: Generation, folder: string, namespace: Namespace) {
+    this.generation = generation;
+    this.folder = folder;
+    this.components = componentsOf(generation);
+    this.#namespace = namespace;
+    this.#socket = join(folder, 'containerd.sock');
+    this.endpoint = `unix://${this.#socket}`;
+    this.cgroupParent = `/${folder.split('/').at(-1)}`;
+    this.cri = new Cri(this.endpoint);
+  }
+
+  /** Starts an empty one that holds nothing but the pause image. `storage: 'memory'` spares tests that need no disk its waits. */
+  static async launch(generation: Generation, options: { storage?: 'disk' | 'memory' } = {}): Promise<Containerd> {
+    const parent = options.storage === 'memory' ? '/dev/shm' : tmpdir();
+    const folder = await mkdtemp(join(parent, 'nodetender-'));
+    const containerd = new Containerd(generation, folder, await Namespace.create());
+    try {
+      const temporary = join(folder, 'tmp');
+      await mkdir(temporary);
+      await mkdir(join(folder, 'cni'));
+      await writeFile(join(folder, 'config.toml'), configuration(generation, folder));
+      await containerd.start();
+      await importPause(containerd);
+      return containerd;
+    } catch (error) {
+      await containerd.destroy();
+      throw error;
+    }
+  }
+
+  /** The daemon's process ID. Shims and containers are other processes. */
+  get pid(): number {
+    if (this.#daemon === undefined) throw new Error(`containerd ${this.generation} is not running`);
+    return this.#daemon.pid;
+  }
+
+  /** Starts the daemon, after `launch` only where it was stopped or killed. Resolves when it answers CRI calls. */
+  async start(): Promise<void> {
+    if (this.#daemon !== undefined) throw new Error(`containerd ${this.generation} is already running`);
+    const log = openSync(join(this.folder, 'containerd.log'), 'a');
+    try {
+      this.#daemon = await this.#namespace.run('containerd', ['--config', join(this.folder, 'config.toml')], {
+        env: { PATH: this.components.path, TMPDIR: join(this.folder, 'tmp') },
+        output: log,
+      });
+    } finally {
+      closeSync(log);
+    }
+    let ended = false;
+    void this.#daemon.exited.then(() => (ended = true));
+    await eventually(
+      `containerd ${this.generation} answers`,
+      async () => {
+        if (ended) return 'ended';
+        return await this.cri.version();
+      },
+      READY_DEADLINE_MS,
+    );
+    if (ended) throw new Error(`containerd ${this.generation} ended at once:\n${await this.logTail()}`);
+  }
+
+  /** Ends the daemon gracefully. Containers go on, as on a node. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  /** Ends the daemon as a crash would. Containers go on. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** Standard output of `ctr -n k8s.io …`. */
+  async ctr(...args: string[]): Promise<string> {
+    const { stdout } = await execute('ctr', ['--address', this.#socket, '--namespace', 'k8s.io', ...args], {
+      env: { PATH: this.components.path, TMPDIR: join(this.folder, 'tmp') },
+      maxBuffer: 256 * 1024 * 1024,
+    });
+    return stdout;
+  }
+
+  /** The end of the daemon's log, to tell why something failed. */
+  async logTail(): Promise<string> {
+    const text = await readFile(join(this.folder, 'containerd.log'), 'utf8');
+    return text.split('\n').slice(-40).join('\n');
+  }
+
+  /** Ends everything and removes all of it. Works in any state, and more than once. */
+  async destroy(): Promise<void> {
+    this.cri.close();
+    await this.#namespace.destroy();
+    this.#daemon = undefined;
+    await removeCgroups(this.cgroupParent);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const daemon = this.#daemon;
+    if (daemon === undefined) return;
+    process.kill(daemon.pid, signal);
+    let ended = false;
+    void daemon.exited.then(() => (ended = true));
+    await eventually(`containerd ${this.generation} ends`, () => ended, STOP_DEADLINE_MS);
+    this.#daemon = undefined;
+  }
+}
+
+/** Removes the cgroups below one of ours, leaves first, in every hierarchy (one under cgroup v2, many under v1). */
+async function removeCgroups(name: string): Promise<void> {
+  const hierarchies = await readdir('/sys/fs/cgroup');
+  for (const path of ['', ...hierarchies].map((hierarchy) => join('/sys/fs/cgroup', hierarchy, name))) {
+    await eventually(`${path} is removed`, async () => {
+      await removeCgroup(path);
+      return true;
+    });
+  }
+}
+
+async function removeCgroup(path: string): Promise<void> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined);
+  if (entries === undefined) return;
+  for (const entry of entries) if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
+  await rmdir(path);
+}

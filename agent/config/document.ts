@@ -5,7 +5,7 @@ import type { Path, Problem } from './problems.ts';
 
 /** A YAML text as plain values, with what is wrong with the text itself. */
 interface PlainDocument {
-  /** Maps, lists and scalars as objects, arrays and primitives. A key without a value is left out, as if not written. */
+  /** Maps, lists and scalars as objects, arrays and primitives. A key without a value has undefined, as if it were not written. */
   readonly value: unknown;
   readonly problems: readonly Problem[];
   /** The line, from 1, on which a path is written. */
@@ -79,10 +79,7 @@ function toPlain(document: Document.Parsed, counter: LineCounter): PlainDocument
       if (seen.has(key)) refuse(keyPath, keyLine, `written twice, first on line ${lines.get(pathText(keyPath))}`);
       // As a plain property this name would replace the object's prototype.
       else if (key === '__proto__') refuse(keyPath, keyLine, 'unknown');
-      else {
-        const value = walk(pair.value, keyPath, keyLine);
-        if (value !== null && value !== undefined) plain[key] = value;
-      }
+      else plain[key] = walk(pair.value, keyPath, keyLine) ?? undefined;
       seen.add(key);
     }
     return plain;

@@ -24,6 +24,8 @@ export interface WatchOptions {
 interface ConfigWatch {
   /** What is in force to begin with. */
   readonly config: Config;
+  /** Looks at the file at once, for someone who does not want to rely on events. */
+  readonly lookNow: () => void;
   /** Resolves when the watch is over; rejects only with what a callback threw. */
   readonly ended: Promise<void>;
 }
@@ -40,29 +42,42 @@ const CONFIG_MAP_LINK = '..data';
  */
 export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   const sight = await look(options.path);
-  return { config: configOf(sight, options.path), ended: follow(sight, options) };
+  const config = configOf(sight, options.path);
+  const bell = new Bell();
+  return { config, lookNow: () => bell.ring(), ended: follow(sight, bell, options) };
 }
 
-async function follow(first: Sight, options: WatchOptions): Promise<void> {
+async function follow(first: Sight, bell: Bell, options: WatchOptions): Promise<void> {
   const { path, clock, signal, lookEveryMs = 60_000 } = options;
-  let wake = new AbortController();
-  const hint = (): void => wake.abort();
-  signal.addEventListener('abort', hint);
-  const watcher = watchDirectory(path, hint);
+  const ring = (): void => bell.ring();
+  signal.addEventListener('abort', ring);
+  const watcher = watchDirectory(path, ring);
   try {
     let judged = first;
     while (!signal.aborted) {
-      await clock.sleep(lookEveryMs, wake.signal);
-      // Before the look, so that what happens during it brings about the next one.
-      wake = new AbortController();
+      await bell.wait(lookEveryMs, clock);
       const sight = await settledLook(judged, options);
       if (signal.aborted || same(sight, judged)) continue;
       judged = sight;
       judge(sight, options);
     }
   } finally {
-    signal.removeEventListener('abort', hint);
+    signal.removeEventListener('abort', ring);
     await watcher.close();
+  }
+}
+
+/** Ends a sleep early. Rung while nobody sleeps, it ends the next sleep as it begins: no ring is lost. */
+class Bell {
+  #rung = new AbortController();
+
+  ring(): void {
+    this.#rung.abort();
+  }
+
+  async wait(ms: number, clock: Clock): Promise<void> {
+    await clock.sleep(ms, this.#rung.signal);
+    this.#rung = new AbortController();
   }
 }
 

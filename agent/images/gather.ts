@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { isNodetenderError, messageOf } from '../errors.ts';
 import type { RuntimeContainer, RuntimeImage, RuntimePort, RuntimeSandbox } from '../runtime/port.ts';
 import type { History } from './history.ts';
-import type { ImageRecord, ImageUser, Inventory, UnresolvedUse } from './inventory.ts';
+import { type ImageRecord, type ImageUser, type Inventory, isNameless, type UnresolvedUse } from './inventory.ts';
 import { indexImages } from './references.ts';
 
 /** Someone who needs the image that `reference` means. */
@@ -158,11 +158,6 @@ export class Gatherer {
     });
     return new Map([...users].map(([id, known]) => [id, [...known]]));
   }
-}
-
-/** A record that a half-done removal leaves: it has an ID and nothing else. */
-export function isNameless(image: { readonly tags: readonly string[]; readonly digests: readonly string[] }): boolean {
-  return image.tags.length === 0 && image.digests.length === 0;
 }
 
 function containerUses(container: RuntimeContainer, unresolved: UnresolvedUse[]): Use[] {

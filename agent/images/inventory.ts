@@ -56,3 +56,13 @@ export interface UnresolvedUse {
   readonly user: ImageUser;
   readonly why: string;
 }
+
+/** A record that a half-done removal leaves behind: it has an ID and nothing else. */
+export function isNameless(image: Pick<ImageRecord, 'tags' | 'digests'>): boolean {
+  return image.tags.length === 0 && image.digests.length === 0;
+}
+
+/** What a person calls the image: its first tag, else its first digest, else its ID. */
+export function nameOf(image: Pick<ImageRecord, 'id' | 'tags' | 'digests'>): string {
+  return image.tags[0] ?? image.digests[0] ?? image.id;
+}

@@ -1,46 +1,63 @@
-import type { Clock, Random } from '../clock.ts';
-import type { DiskUsage } from '../host/disk.ts';
-import type { RuntimePort } from '../runtime/port.ts';
-import type { Gatherer } from './gather.ts';
+import { messageOf } from '../errors.ts';
+import { clean, type CleanOptions, type CleanResult } from './cleaner.ts';
 import type { History } from './history.ts';
-import type { Pace } from './pace.ts';
-import type { Policy } from './policy.ts';
+import { lookPatiently } from './look.ts';
+import type { Plan } from './plan.ts';
+import { plan } from './policy.ts';
 import type { Report, RunTrigger } from './report.ts';
 
-/** What a run has done so far. Counts of images. */
-export interface Progress {
-  readonly planned: number;
-  readonly removed: number;
-  readonly skipped: number;
-  readonly failed: number;
-}
+export type { Progress, RunDisk } from './cleaner.ts';
 
-/** The disk that holds the images, and when a run set off by it has done enough. */
-export interface RunDisk {
-  /** Throws `host/no-statfs`. */
-  measure(): Promise<DiskUsage>;
-  /** Given for watermark runs: stop as soon as the use in percent is below. */
-  readonly stopBelowPercent?: number;
-}
-
-export interface RunOptions {
+export interface RunOptions extends CleanOptions {
   readonly trigger: RunTrigger;
+  /** Plans and removes nothing. */
   readonly dryRun: boolean;
-  readonly port: RuntimePort;
-  readonly gatherer: Gatherer;
   readonly history: History;
-  /** Asked before each burst, so that a reloaded rule holds at once. */
-  readonly policy: () => Policy;
-  readonly pace: Pace;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Ends the run after the calls in flight: outcome `stopped`. */
-  readonly signal?: AbortSignal;
-  readonly disk?: RunDisk;
-  readonly onProgress?: (progress: Progress) => void;
 }
 
-/** One run from trigger to report. Never rejects: what went wrong is in the report. */
+/**
+ * One run from trigger to report: look, plan, clean, save the history. Never rejects: what went wrong is in the report.
+ * Holding the run lock is the caller's part.
+ */
 export async function runCleaning(options: RunOptions): Promise<Report> {
-  throw new Error(`not yet: ${options.trigger}`);
+  const { trigger, dryRun, clock, history, signal } = options;
+  const startedAtMs = clock.nowMs();
+  const startedMs = clock.monotonicMs();
+  let planned: Plan = { plannedAtMs: startedAtMs, keep: [], remove: [] };
+  let result: CleanResult = { outcome: 'done', error: undefined, removed: [], skipped: [], failed: [] };
+  let measuredFreedBytes: number | undefined;
+  try {
+    planned = plan(await lookPatiently(options), options.policy(), clock.nowMs());
+    if (!dryRun) {
+      const freeBeforeBytes = await freeBytes(options);
+      result = await clean(planned, options);
+      const freeAfterBytes = await freeBytes(options);
+      if (freeBeforeBytes !== undefined && freeAfterBytes !== undefined) {
+        measuredFreedBytes = freeAfterBytes - freeBeforeBytes;
+      }
+    }
+  } catch (error) {
+    const isStopped = signal?.aborted === true;
+    result = { ...result, outcome: isStopped ? 'stopped' : 'failed', error: isStopped ? undefined : messageOf(error) };
+  }
+  await history.save();
+  return {
+    trigger,
+    dryRun,
+    startedAtMs,
+    durationMs: clock.monotonicMs() - startedMs,
+    plan: planned,
+    ...result,
+    estimatedFreedBytes: result.removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    measuredFreedBytes,
+  };
+}
+
+/** Undefined where it cannot be measured: that is no reason not to clean. */
+async function freeBytes({ disk }: RunOptions): Promise<number | undefined> {
+  try {
+    return (await disk?.measure())?.freeBytes;
+  } catch {
+    return undefined;
+  }
 }

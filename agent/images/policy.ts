@@ -1,3 +1,4 @@
+import { isNameless } from './inventory.ts';
 import type { ImageRecord, Inventory, UnresolvedUse } from './inventory.ts';
 import { keepMatches, removeMatches, RuleIndex } from './matching.ts';
 import { newestTags } from './newest.ts';
@@ -209,10 +210,6 @@ function spend(
     }
   }
   return { remove, over };
-}
-
-function isNameless(image: ImageRecord): boolean {
-  return image.tags.length === 0 && image.digests.length === 0;
 }
 
 function isOrphan(image: ImageRecord, policy: Policy, nowMs: number): boolean {

@@ -11,14 +11,14 @@ export const systemRules: readonly Rule[] = [
   // registry.k8s.io, k8s.gcr.io, mcr.microsoft.com/oss/kubernetes, gke.gcr.io, …dkr.ecr….amazonaws.com/eks, and mirrors of them.
   '*/pause',
   // One repository per architecture (pause-amd64), as older clusters and MicroK8s have it.
-  '*/pause-*',
+  '*/pause-amd64',
+  '*/pause-arm64',
   // k3s and RKE2.
   '*/mirrored-pause',
-  '*/mirrored-pause-*',
   // OpenShift's pod image, and the release payload that it is part of.
   '*/ose-pod',
   '*/origin-pod',
   '*/openshift-release-dev/*',
   // The next start of the agent must not need a registry.
   '*/nodetender',
-].map(parseRule);
+].map((text) => parseRule(text));

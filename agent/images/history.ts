@@ -90,14 +90,14 @@ export class History {
   /** Reads the history of a state directory. Never throws: look at `origin` and `problem`. */
   static async open(options: HistoryOptions): Promise<History> {
     const path = join(options.directory, FILE_NAME);
-    const content = await readStateFile(path, format);
+    const content = await readStateFile(path, format, options.fileSystem);
     if (content.state === 'ok') {
       const { lookedAtMs, images } = content.value;
       const entries = new Map(images.map(({ id, ...entry }) => [id, entryFrom(entry)]));
       return new History(options, 'ok', entries, lookedAtMs, undefined);
     }
     if (content.state === 'fresh') return new History(options, 'fresh', new Map(), undefined, undefined);
-    const fate = options.readOnly === true ? 'it was left where it is' : await tryToSetAside(path);
+    const fate = options.readOnly === true ? 'it was left where it is' : await setAside(path, options.fileSystem);
     const problem = new NodetenderError(
       'state/unreadable',
       `the image history ${path} cannot be used: ${content.why}; ${fate}, and every image counts as just seen.`,
@@ -230,12 +230,4 @@ function shifted(entry: HistoryEntry, ms: number, nowMs: number): HistoryEntry {
       retryAtMs: Math.min(entry.failure.retryAtMs + ms, nowMs + LAST_RETRY_MS * 1.2),
     },
   };
-}
-
-async function tryToSetAside(path: string): Promise<string> {
-  try {
-    return `it was set aside as ${await setAside(path)}`;
-  } catch (error) {
-    return `it could not be set aside either (${messageOf(error)})`;
-  }
 }

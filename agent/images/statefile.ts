@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { messageOf, NodetenderError } from '../errors.ts';
@@ -22,8 +22,10 @@ export type StateFileContent<T> =
   /** There is a file but it cannot be used. */
   | { readonly state: 'corrupt'; readonly why: string };
 
-/** The few calls on the file system that a write consists of, so that tests can stop it after any of them. */
+/** The few calls on the file system that are needed, so that tests can stop a write after any of them. */
 export interface StateFileSystem {
+  /** The text, or undefined when there is no such file. */
+  read(path: string): Promise<string | undefined>;
   makeDirectory(path: string): Promise<void>;
   /** Creates or empties the file, writes all of the text and flushes it to the disk. */
   writeFlushed(path: string, text: string): Promise<void>;
@@ -32,6 +34,14 @@ export interface StateFileSystem {
 }
 
 export const stateFileSystem: StateFileSystem = {
+  read: async (path) => {
+    try {
+      return await readFile(path, 'utf8');
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
   makeDirectory: async (path) => {
     await mkdir(path, { recursive: true, mode: 0o755 });
   },
@@ -56,14 +66,18 @@ export const stateFileSystem: StateFileSystem = {
 };
 
 /** Never throws: a file that is there but cannot be read or understood is `corrupt`. */
-export async function readStateFile<T>(path: string, format: StateFileFormat<T>): Promise<StateFileContent<T>> {
-  let text: string;
+export async function readStateFile<T>(
+  path: string,
+  format: StateFileFormat<T>,
+  fileSystem: StateFileSystem = stateFileSystem,
+): Promise<StateFileContent<T>> {
+  let text: string | undefined;
   try {
-    text = await readFile(path, 'utf8');
+    text = await fileSystem.read(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { state: 'fresh' };
     return { state: 'corrupt', why: `it cannot be read: ${messageOf(error)}` };
   }
+  if (text === undefined) return { state: 'fresh' };
   try {
     return { state: 'ok', value: decode(text, format) };
   } catch (error) {
@@ -96,15 +110,17 @@ export async function writeStateFile<T>(
   }
 }
 
-/** Moves a corrupt document out of the way for a person to look at. The last one only: they must not fill the disk. */
-export async function setAside(path: string): Promise<string> {
-  const aside = `${path}.corrupt`;
-  await rename(path, aside);
-  return aside;
-}
-
-export async function removeStateFile(path: string): Promise<void> {
-  await unlink(path);
+/**
+ * Moves a corrupt document out of the way for a person to look at, and says in words what became of it. Only the last is
+ * kept: they must not fill the disk.
+ */
+export async function setAside(path: string, fileSystem: StateFileSystem = stateFileSystem): Promise<string> {
+  try {
+    await fileSystem.rename(path, `${path}.corrupt`);
+    return `it was set aside as ${path}.corrupt`;
+  } catch (error) {
+    return `it could not be set aside either (${messageOf(error)})`;
+  }
 }
 
 function encode(format: StateFileFormat<unknown>, body: unknown): string {

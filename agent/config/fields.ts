@@ -66,8 +66,11 @@ export function choice<const Names extends readonly string[]>(names: Names) {
 
 /** A whole number. */
 export function count(min: number, max: number) {
-  return leaf(`a whole number from ${min} to ${max}`, { type: 'integer', minimum: min, maximum: max }, (input) =>
-    Number.isInteger(input) && (input as number) >= min && (input as number) <= max ? (input as number) : undefined,
+  return leaf(
+    `a whole number from ${min} to ${max}`,
+    { title: `${min} to ${max}`, type: 'integer', minimum: min, maximum: max },
+    (input) =>
+      Number.isInteger(input) && (input as number) >= min && (input as number) <= max ? (input as number) : undefined,
   );
 }
 
@@ -75,7 +78,7 @@ export function count(min: number, max: number) {
 export function duration(min: string, max: string) {
   return text(
     `a duration from ${min} to ${max}, such as 90s, 1h30m or 7d`,
-    { pattern: DURATION.source, minLength: 1, examples: ['90s', '1h30m', '7d'] },
+    { title: `duration, ${min} to ${max}`, pattern: DURATION.source, minLength: 1, examples: ['90s', '1h30m', '7d'] },
     within(parseDuration, min, max),
   );
 }
@@ -85,7 +88,12 @@ export function size(min: string, max: string) {
   const read = within(parseSize, min, max);
   return leaf(
     `a size from ${min} to ${max}, such as 500Mi, 5Gi or a number of bytes`,
-    { type: ['string', 'integer'], pattern: SIZE.source, examples: ['500Mi', '5Gi', 1_000_000] },
+    {
+      title: `size, ${min} to ${max}`,
+      type: ['string', 'integer'],
+      pattern: SIZE.source,
+      examples: ['500Mi', '5Gi', 1_000_000],
+    },
     (input) => (typeof input === 'string' || Number.isSafeInteger(input) ? read(String(input)) : undefined),
   );
 }
@@ -94,7 +102,7 @@ export function size(min: string, max: string) {
 export function percentage(min: string, max: string) {
   return text(
     `a percentage from ${min} to ${max}, such as 85%`,
-    { pattern: PERCENTAGE.source, examples: ['85%'] },
+    { title: `percentage, ${min} to ${max}`, pattern: PERCENTAGE.source, examples: ['85%'] },
     within(parsePercentage, min, max),
   );
 }

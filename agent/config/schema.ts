@@ -130,24 +130,31 @@ export const schema = section('Configuration of the Nodetender agent.', {
   }),
 });
 
+/** The keywords of JSON Schema that describe the file. */
+export interface JsonSchema {
+  readonly title?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly string[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: boolean;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+}
+
 /** JSON Schema (draft 7, which Helm reads too) of the file, with a description and a default for every key. */
-export function jsonSchema(): z.core.JSONSchema.BaseSchema {
-  return z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
+export function jsonSchema(): JsonSchema {
+  return z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonSchema;
 }
 
 /** The keys known in the mapping at `path`. */
 export function keysAt(path: Path): readonly string[] {
-  let node: Node | undefined = jsonSchema() as Node;
-  for (const key of path) node = typeof key === 'number' ? node?.items : properties(node)[String(key)];
-  return Object.keys(properties(node));
+  let at: JsonSchema | undefined = jsonSchema();
+  for (const key of path) at = typeof key === 'number' ? at?.items : propertiesOf(at)[String(key)];
+  return Object.keys(propertiesOf(at));
 }
 
-interface Node {
-  readonly properties?: Readonly<Record<string, Node>> | undefined;
-  readonly items?: Node | undefined;
-  readonly anyOf?: readonly Node[] | undefined;
-}
-
-function properties(node: Node | undefined): Readonly<Record<string, Node>> {
-  return node?.properties ?? node?.anyOf?.find((alternative) => alternative.properties)?.properties ?? {};
+function propertiesOf(at: JsonSchema | undefined): Readonly<Record<string, JsonSchema>> {
+  return at?.properties ?? at?.anyOf?.find(({ properties }) => properties)?.properties ?? {};
 }

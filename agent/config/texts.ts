@@ -9,13 +9,13 @@ const MAX_SOCKET_PATH_BYTES = 107;
 const MAX_PATH_BYTES = 4095;
 const MAX_CRON_LENGTH = 200;
 
-export const absolutePath = text('an absolute path', { pattern: '^/' }, (path) =>
+export const absolutePath = text('an absolute path', { title: 'absolute path', pattern: '^/' }, (path) =>
   isPath(path, MAX_PATH_BYTES) ? path : undefined,
 );
 
 export const unixSocket = text(
   'a socket such as unix:///run/containerd/containerd.sock',
-  { pattern: '^unix:///' },
+  { title: 'socket', pattern: '^unix:///' },
   (endpoint) =>
     endpoint.startsWith('unix://') && isPath(endpoint.slice('unix://'.length), MAX_SOCKET_PATH_BYTES)
       ? endpoint
@@ -25,7 +25,7 @@ export const unixSocket = text(
 /** Reads to null for the empty text: listen nowhere. IPv6 addresses stand in brackets. */
 export const listenAddress = text(
   'an address and a port such as 0.0.0.0:8080 or [::]:8080, or "" for none',
-  { pattern: /^$|^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):\d{1,5}$/.source },
+  { title: 'address and port', pattern: /^$|^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+):\d{1,5}$/.source },
   (address) => {
     if (address === '') return null;
     const [, bracketed, plain, digits] =
@@ -38,7 +38,7 @@ export const listenAddress = text(
 
 export const timeZone = text(
   'a time zone such as UTC or Europe/Paris',
-  { examples: ['UTC', 'Europe/Paris'] },
+  { title: 'time zone', examples: ['UTC', 'Europe/Paris'] },
   (zone) => {
     try {
       return Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
@@ -50,7 +50,7 @@ export const timeZone = text(
 
 export const cron = text(
   'five cron fields such as "30 3 * * 6" that come round on some day, or @hourly, @daily, @weekly or @monthly',
-  { examples: ['30 3 * * 6', '@daily'] },
+  { title: 'cron', examples: ['30 3 * * 6', '@daily'] },
   (pattern) => {
     if (pattern.length > MAX_CRON_LENGTH || !/^@[a-z]+$|^\S+(?:\s+\S+){4}$/.test(pattern)) return undefined;
     try {
@@ -63,9 +63,13 @@ export const cron = text(
   },
 );
 
-export const imageRule = text('an image rule such as registry.example/app:*', {}, parseRule);
+export const imageRule = text('an image rule such as registry.example/app:*', { title: 'rule' }, parseRule);
 
-export const repositoryPattern = text('a repository such as registry.example/app', {}, parseRepositoryPattern);
+export const repositoryPattern = text(
+  'a repository such as registry.example/app',
+  { title: 'repository' },
+  parseRepositoryPattern,
+);
 
 function isPath(path: string, maxBytes: number): boolean {
   return path.startsWith('/') && !path.includes('\0') && Buffer.byteLength(path) <= maxBytes;

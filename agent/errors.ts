@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'runtime/deadline'
   | 'runtime/cancelled'
   | 'runtime/unimplemented'
+  | 'runtime/not-found'
   | 'runtime/image-in-use'
   | 'runtime/bad-response'
   | 'runtime/failed'

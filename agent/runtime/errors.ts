@@ -3,7 +3,6 @@ import { NodetenderError } from '../errors.ts';
 
 /** The gRPC status codes a runtime answers with, by number (https://grpc.io/docs/guides/status-codes/). */
 export const grpcStatus = {
-  cancelled: 1,
   unknown: 2,
   invalidArgument: 3,
   deadlineExceeded: 4,
@@ -41,15 +40,23 @@ export function runtimeError(failure: GrpcFailure, call: FailedCall, cause?: unk
   return new NodetenderError(code, message, cause === undefined ? {} : { cause });
 }
 
+/** The caller, or the end of the connection, stopped the call. A runtime's own CANCELLED is a failure like others. */
+export function cancelledError(method: string): NodetenderError {
+  return new NodetenderError('runtime/cancelled', `${method} was cancelled`);
+}
+
 function explain({ code, details }: GrpcFailure, call: FailedCall): { code: ErrorCode; message: string } {
   const { method, endpoint } = call;
   switch (code) {
-    case grpcStatus.cancelled:
-      return { code: 'runtime/cancelled', message: `${method} was cancelled` };
     case grpcStatus.deadlineExceeded:
       return {
         code: 'runtime/deadline',
         message: `${method}: no answer from ${endpoint} within ${call.deadlineMs / 1000} s. Expected a CRI v1 runtime; look whether it is overloaded, hangs, or whether another program listens there`,
+      };
+    case grpcStatus.notFound:
+      return {
+        code: 'runtime/not-found',
+        message: `${method}: the runtime at ${endpoint} does not have it: ${details}`,
       };
     case grpcStatus.unimplemented:
       return explainUnimplemented(details, call);

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../../../agent/clock.ts';
 import { NodetenderError } from '../../../agent/errors.ts';
-import { grpcStatus, runtimeError } from '../../../agent/runtime/errors.ts';
+import { cancelledError, grpcStatus, runtimeError } from '../../../agent/runtime/errors.ts';
 import type { RuntimeContainer, RuntimeImage, RuntimePort } from '../../../agent/runtime/port.ts';
 import { Faults, type Method } from './faults.ts';
 import { type RuntimeStore, type StoredContainer, type StoredImage, StoreError } from './store.ts';
@@ -29,7 +29,7 @@ export function inMemoryPort(
     const fail = (code: number, details: string): NodetenderError =>
       runtimeError({ code, details }, { method, endpoint, deadlineMs: deadlineMs(method) });
     const orStopped = (): void => {
-      if (stop.aborted) throw fail(grpcStatus.cancelled, 'cancelled');
+      if (stop.aborted) throw cancelledError(method);
     };
     orStopped();
     const fault = faults.take(method, argument);

@@ -27,6 +27,7 @@ export interface LaunchOptions {
 /** What a containerd of the same generation held when it was saved: a copy is many times faster than another import. */
 export interface Template {
   readonly folder: string;
+  remove(): Promise<void>;
 }
 
 /** A real containerd with folders, socket, processes and mounts of its own; a system's containerd is never touched. */
@@ -114,12 +115,12 @@ export class Containerd {
     await this.#end('SIGKILL');
   }
 
-  /** Stops the daemon, which must run no pod, and keeps what it holds. The caller removes the folder. */
+  /** Stops the daemon, which must run no pod, and keeps what it holds. */
   async saveAsTemplate(): Promise<Template> {
     await this.stop();
     const folder = `${this.folder}-template`;
     await copy(join(this.folder, 'root'), folder);
-    return { folder };
+    return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
   }
 
   /** Standard output of `ctr -n k8s.io …`. */

@@ -15,6 +15,8 @@ import { tar, tarEnd, tarEntry } from './tar.ts';
 export interface ImageSpec {
   /** `repository:tag` or a bare `repository@`, which stands for `repository@<digest of its manifest>`. At least one. */
   readonly names: readonly string[];
+  /** Images of the same content are one image; by default the names are the content. */
+  readonly content?: string;
   /** Files of its own layer, each of about a kilobyte. */
   readonly files?: number;
   /** Layers of its own. */
@@ -138,7 +140,7 @@ export class ImageBatch {
   }
 
   #ownLayer(spec: ImageSpec, index: number): Layer {
-    const mark = `${spec.names.join(' ')} ${index}\n`;
+    const mark = `${contentOf(spec)} ${index}\n`;
     const entries = [{ path: `layer-${index}`, content: Buffer.from(mark) }];
     const files = index === 0 ? (spec.files ?? 0) : 0;
     for (let file = 0; file < files; file++) {
@@ -166,7 +168,7 @@ export class ImageBatch {
       config: {
         Cmd: spec.command ?? runsUntilStopped,
         Env: ['PATH=/bin'],
-        Labels: { 'test.names': spec.names.join(' '), ...spec.labels },
+        Labels: { 'test.content': contentOf(spec), ...spec.labels },
       },
       rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     });
@@ -199,6 +201,10 @@ export async function importPause(containerd: Containerd): Promise<MadeImage> {
 /** As the kubelet pulls an image: one record by tag and one by digest. */
 export function asPulled(repositoryAndTag: string): string[] {
   return [repositoryAndTag, `${repositoryAndTag.slice(0, repositoryAndTag.lastIndexOf(':'))}@`];
+}
+
+function contentOf({ content, names }: ImageSpec): string {
+  return content ?? names.join(' ');
 }
 
 function digestOf(bytes: Uint8Array): string {

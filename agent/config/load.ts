@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import { messageOf, NodetenderError } from '../errors.ts';
+import type { Schedule } from '../images/schedule.ts';
 import { readDocument } from './document.ts';
 import { problem, problemsOf, refusal } from './problems.ts';
 import type { Problem } from './problems.ts';
@@ -78,6 +79,9 @@ function refused(source: string, problems: readonly Problem[]): NodetenderError 
 /** From the file's words to the rooms': units in the names, and what belongs together in one value. */
 function toConfig({ stateDirectory, runtime, log, http, images }: z.output<typeof schema>) {
   const { schedule, budget, disk } = images;
+  const when: Schedule['when'] = schedule.cron
+    ? { cron: schedule.cron, timeZone: schedule.timeZone }
+    : { everyMs: schedule.every ?? DEFAULT_EVERY_MS };
   return {
     stateDirectory,
     /** `unix://` and the path of the socket. */
@@ -87,9 +91,7 @@ function toConfig({ stateDirectory, runtime, log, http, images }: z.output<typeo
     images: {
       enabled: images.enabled,
       schedule: {
-        cadence: schedule.cron
-          ? ({ kind: 'cron', cron: schedule.cron, timeZone: schedule.timeZone } as const)
-          : ({ kind: 'every', everyMs: schedule.every ?? DEFAULT_EVERY_MS } as const),
+        when,
         jitterMs: schedule.jitter,
         runAtStart: schedule.runAtStart,
       },

@@ -59,7 +59,11 @@ export const schema = section('Configuration of the Nodetender agent.', {
     ),
 
     minUnused: field(duration('0s', '3660d'), '7d', 'An unused image goes when nothing has used it for this long.'),
-    removeUnused: field(flag(), true, 'Remove unused images. When false, only what a remove rule matches goes.'),
+    removeUnused: field(
+      flag(),
+      true,
+      'Remove unused images. When false, only what a remove rule matches goes, and orphans.',
+    ),
     keep: field(list(imageRule, 1000), [], 'Rules for images that always stay.'),
     remove: field(list(imageRule, 1000), [], 'Rules for images that go as soon as nothing uses them. keep wins.'),
     keepPreloaded: field(flag(), false, 'Keep every image that was on the node when the agent first looked at it.'),
@@ -137,6 +141,8 @@ export interface JsonSchema {
   readonly default?: unknown;
   readonly type?: string | readonly string[];
   readonly enum?: readonly string[];
+  readonly pattern?: string;
+  readonly examples?: readonly unknown[];
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: boolean;
   readonly items?: JsonSchema;

@@ -29,7 +29,7 @@ function judge(text: string): 'accepted' | 'refused' {
 
 function invariants({ stateDirectory, runtime, http, images }: Config): Record<string, boolean> {
   const { schedule, budget, disk, pace } = images;
-  const every = schedule.cadence.kind === 'every' ? schedule.cadence.everyMs : DAY_MS;
+  const every = 'everyMs' in schedule.when ? schedule.when.everyMs : DAY_MS;
   return {
     stateDirectory: stateDirectory.startsWith('/') && !stateDirectory.includes('\0'),
     endpoint: runtime.endpoint === undefined || /^unix:\/\/\/.*$/s.test(runtime.endpoint),

@@ -34,7 +34,7 @@ describe('a configuration', () => {
       http: { host: '0.0.0.0', port: 8080 },
       images: {
         enabled: true,
-        schedule: { cadence: { kind: 'every', everyMs: 7 * DAY_MS }, jitterMs: 1_800_000, runAtStart: false },
+        schedule: { when: { everyMs: 7 * DAY_MS }, jitterMs: 1_800_000, runAtStart: false },
         minUnusedMs: 7 * DAY_MS,
         removeUnused: true,
         keepPreloaded: false,
@@ -90,8 +90,7 @@ describe('a configuration', () => {
   });
 
   it('cleans by cron in a time zone', () => {
-    expect(imagesOf('{schedule: {cron: "30 3 * * 6", timeZone: Europe/Paris}}').schedule.cadence).toEqual({
-      kind: 'cron',
+    expect(imagesOf('{schedule: {cron: "30 3 * * 6", timeZone: Europe/Paris}}').schedule.when).toEqual({
       cron: '30 3 * * 6',
       timeZone: 'Europe/Paris',
     });

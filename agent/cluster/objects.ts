@@ -1,0 +1,47 @@
+import type { V1ConfigMap, V1Lease, V1Node, V1Pod } from '@kubernetes/client-node';
+import type { KubernetesObject, Resource } from './port.ts';
+
+/** The metadata that every object carries; name and resourceVersion are checked on arrival. */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid: string;
+  /** Opaque: compared for equality only. */
+  readonly resourceVersion: string;
+  readonly generation?: number;
+  /** RFC 3339. */
+  readonly creationTimestamp?: string;
+  /** RFC 3339; set while the object is being deleted. */
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** client-node's types describe its own decoding; in the JSON that we read, a time is text. */
+type Json<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Json<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Json<T[Key]> }
+      : T;
+
+type Described<T extends { metadata?: unknown }> = Json<Omit<T, 'metadata'>> & KubernetesObject;
+
+export type NodeObject = Described<V1Node>;
+export type PodObject = Described<V1Pod>;
+
+export const nodes: Resource<NodeObject> = { group: '', version: 'v1', plural: 'nodes', namespaced: false };
+export const pods: Resource<PodObject> = { group: '', version: 'v1', plural: 'pods', namespaced: true };
+export const configMaps: Resource<Described<V1ConfigMap>> = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  namespaced: true,
+};
+export const leases: Resource<Described<V1Lease>> = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  plural: 'leases',
+  namespaced: true,
+};

@@ -26,3 +26,24 @@ export function componentsOf(generation: Generation): Components {
     busybox: `${real}/debian/bin/busybox`,
   };
 }
+
+export interface KubernetesComponents {
+  readonly etcd: string;
+  readonly apiServer: string;
+  readonly controllerManager: string;
+  readonly kubectl: string;
+}
+
+/** The programs of a control plane, as paths. */
+export function kubernetesComponents(): KubernetesComponents {
+  const programs = {
+    etcd: `${real}/etcd/usr/bin/etcd`,
+    apiServer: `${real}/kubernetes/bin/kube-apiserver`,
+    controllerManager: `${real}/kubernetes/bin/kube-controller-manager`,
+    kubectl: `${real}/kubernetes/bin/kubectl`,
+  };
+  for (const program of Object.values(programs)) {
+    if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  }
+  return programs;
+}

@@ -1,0 +1,64 @@
+import { nodes, type NodeObject } from './objects.ts';
+import { Watched, type WatchedOptions } from './watch.ts';
+
+/** What is kept of a Node. */
+export interface NodeView {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Ours alone, by their names after `nodetender.dev/`: others hold what is not ours to keep in memory. */
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly unschedulable: boolean;
+  /** Keys of all taints. */
+  readonly taints: readonly string[];
+  readonly ready: boolean;
+  /** When `ready` last changed, wall clock of the node; undefined where nobody has said so. */
+  readonly readyChangedAtMs: number | undefined;
+  /** As the kubelet reported it last. */
+  readonly bootId: string;
+  /** `linux` or `windows`; empty for a node that has never reported, as virtual ones may not. */
+  readonly operatingSystem: string;
+}
+
+const annotationPrefix = 'nodetender.dev/';
+
+/** One's own Node, followed by its name. */
+export class OwnNode extends Watched<NodeObject, NodeView> {
+  readonly #name: string;
+
+  constructor(name: string, options: Omit<WatchedOptions<NodeObject, NodeView>, 'resource' | 'scope' | 'project'>) {
+    super({ ...options, resource: nodes, scope: { fieldSelector: `metadata.name=${name}` }, project: viewOfNode });
+    this.#name = name;
+  }
+
+  /** Undefined while there is no such Node, or none has been read yet. */
+  get current(): NodeView | undefined {
+    return this.get(this.#name);
+  }
+}
+
+export function viewOfNode({ metadata, spec, status }: NodeObject): NodeView {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const changedAtMs = Date.parse(ready?.lastTransitionTime ?? '');
+  const { name, uid, resourceVersion, labels = {}, annotations = {} } = metadata;
+  return {
+    name,
+    uid,
+    resourceVersion,
+    labels: new Map(Object.entries(labels)),
+    annotations: new Map(ours(annotations)),
+    unschedulable: spec?.unschedulable ?? false,
+    taints: (spec?.taints ?? []).map(({ key }) => key),
+    ready: ready?.status === 'True',
+    readyChangedAtMs: Number.isNaN(changedAtMs) ? undefined : changedAtMs,
+    bootId: status?.nodeInfo?.bootID ?? '',
+    operatingSystem: status?.nodeInfo?.operatingSystem ?? '',
+  };
+}
+
+function ours(annotations: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(annotations)
+    .filter(([key]) => key.startsWith(annotationPrefix))
+    .map(([key, value]) => [key.slice(annotationPrefix.length), value]);
+}

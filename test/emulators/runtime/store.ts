@@ -111,15 +111,15 @@ export class RuntimeStore {
   readonly sandboxes = new Map<string, StoredSandbox>();
   /** Every image taken away by RemoveImage, oldest first. */
   readonly removals: Removal[] = [];
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #collector: GarbageCollector;
   #serial = 0;
 
   /** Without `cost` removals take no time at all; with it they take the clock's. */
   constructor(options: { kind?: RuntimeKind; clock?: Clock; cost?: RemovalCost } = {}) {
     this.kind = options.kind ?? 'containerd';
-    this.#clock = options.clock ?? systemClock;
-    this.#collector = new GarbageCollector(this.#clock, options.cost);
+    this.clock = options.clock ?? systemClock;
+    this.#collector = new GarbageCollector(this.clock, options.cost);
   }
 
   /** As a pull or an import does; names another image held move to this one. Returns the ID. */
@@ -160,7 +160,7 @@ export class RuntimeStore {
       name: spec.name ?? `container-${this.#serial}`,
       state: spec.state ?? 'running',
       sandboxId: spec.sandboxId ?? hexOf(`sandbox of ${pod?.uid ?? id}`),
-      createdAtMs: this.#clock.nowMs(),
+      createdAtMs: this.clock.nowMs(),
       imageId: image.id,
       layers: image.layers,
       image: spec.image,
@@ -182,7 +182,7 @@ export class RuntimeStore {
 
   createSandbox(spec: SandboxSpec): string {
     const id = hexOf(`sandbox ${this.#next()}`);
-    const createdAtMs = this.#clock.nowMs();
+    const createdAtMs = this.clock.nowMs();
     this.sandboxes.set(id, { id, pod: spec.pod, image: spec.image, state: spec.state ?? 'ready', createdAtMs });
     return id;
   }
@@ -226,7 +226,7 @@ export class RuntimeStore {
       id: image.id,
       names: [...image.tags, ...image.digests],
       reference,
-      atMs: this.#clock.nowMs(),
+      atMs: this.clock.nowMs(),
       usedBy,
     });
     // The bare ID goes last: until the collection is over the image is listed without a name, and a runtime that dies

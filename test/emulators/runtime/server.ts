@@ -41,10 +41,8 @@ export class RuntimeServer {
   async start(): Promise<void> {
     // 10,000 images in one message, as containerd's own limit of 16 MiB allows.
     const server = new Server({ 'grpc.max_send_message_length': 128 * 1024 * 1024 });
-    if (this.#options.criDisabled !== true) {
-      const { runtimeService, imageService } = loadCriProtocol();
-      for (const service of [runtimeService, imageService]) this.#serve(server, service);
-    }
+    const { runtimeService, imageService } = loadCriProtocol();
+    for (const service of [runtimeService, imageService]) this.#serve(server, service);
     await rm(this.#options.socketPath, { force: true });
     await new Promise<void>((resolve, reject) => {
       server.bindAsync(this.endpoint, ServerCredentials.createInsecure(), (error) =>
@@ -99,6 +97,7 @@ export class RuntimeServer {
   }
 
   async #answer(method: Method, request: Request): Promise<Answer> {
+    if (this.#options.criDisabled === true) throw new StoreError(12, 'unknown service runtime.v1.RuntimeService');
     const argument = argumentOf(request);
     const fault = this.faults.take(method, argument);
     if (fault?.latencyMs !== undefined) await this.#options.store.clock.sleep(fault.latencyMs);

@@ -21,7 +21,9 @@ export async function imagesCommand(options: ImagesOptions, { terminal, stop }: 
   return await withNode(options, async ({ config, gatherer, history, clock, runtime }) => {
     const agesKnown = history.origin === 'ok';
     const inventory = await gatherer.gather(stop);
-    const planned = plan(inventory, agentPolicy(config.images, 'schedule'), clock.nowMs());
+    const policy = agentPolicy(config.images, 'schedule');
+    // Where no age is known the floor would be the reason for every image, and hide what the configuration says of it.
+    const planned = plan(inventory, agesKnown ? policy : { ...policy, floorMs: 0 }, clock.nowMs());
     const decisions = byName(planned);
     switch (options.output) {
       case 'json':
@@ -57,5 +59,5 @@ function remarks({ keep, remove }: Plan, history: Node['history']): string {
 function historyRemark({ origin, problem }: Node['history']): string {
   if (origin === 'ok') return '';
   const why = origin === 'fresh' ? 'no agent has kept a history on this node' : (problem?.message ?? 'it is damaged');
-  return `ages are unknown, so every image counts as just seen: ${printable(why)}\n`;
+  return `ages are unknown, so every image counts as just seen: ${printable(why)}; clean --dry-run shows what nothing uses\n`;
 }

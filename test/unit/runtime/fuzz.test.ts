@@ -74,7 +74,7 @@ describe('answers made of anything', () => {
   });
 
   it('never yield an image whose ID is not whole, whose size is no count, or whose name holds control characters', () => {
-    const nearlyHex = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 62, maxLength: 66 });
+    const nearlyHex = fc.string({ unit: fc.constantFrom('0', '7', 'a', 'f'), minLength: 62, maxLength: 66 });
     const wild = fc.record({
       id: fc.oneof(
         fc.constant(image.id),

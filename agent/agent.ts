@@ -57,7 +57,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const config = live.current();
     log.info(summaryOf(config), 'configuration in force');
     requests.onReload(live.lookNow);
-    requests.onRunNow(() => log.warn('a run was asked for, but the container runtime is not reached yet'));
+    let isRunWanted = false;
+    requests.onRunNow(() => {
+      isRunWanted = true;
+      log.info('a run was asked for; it waits until the container runtime is reached');
+    });
     requests.stop.addEventListener('abort', () => readiness.set('agent', 'it is stopping'));
     server = await serve(config.http, metrics, readiness, log);
 
@@ -82,7 +86,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     );
     if (port !== undefined) {
       const duty = new ImageDuty({ config: live.current, port, history, timer, metrics, log, clock, random }, signal);
-      requests.onRunNow(() => void duty.request('signal'));
+      const runNow = (): void => void duty.request('signal');
+      requests.onRunNow(runNow);
+      if (isRunWanted) runNow();
       await Promise.all([duty.work(), live.ended]);
     }
     log.info('agent stopped');

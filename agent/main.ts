@@ -19,7 +19,7 @@ process.on('SIGINT', askToStop);
 process.on('SIGTERM', askToStop);
 // A closed terminal must not cut removals off half way, and the agent takes this signal as a wish to reload.
 process.on('SIGHUP', () => (listeners.get('SIGHUP') ?? (() => askToStop('SIGHUP')))());
-// Without a listener it would start Node's debugger.
+// Without a listener it would start Node's debugger. (Node's --disable-sigusr1 keeps it from us, too.)
 process.on('SIGUSR1', () => listeners.get('SIGUSR1')?.());
 
 function crash(error: unknown): void {

@@ -32,6 +32,7 @@ export class Runs {
   readonly #options: RunsOptions;
   readonly #waiting = new Map<AgentTrigger, Promise<Report | undefined>>();
   #last: Promise<unknown> = Promise.resolve();
+  #isRunning = false;
 
   constructor(options: RunsOptions) {
     this.#options = options;
@@ -39,14 +40,21 @@ export class Runs {
 
   /** Resolves when the run is over; with undefined where it could not run at all, which the log then explains. */
   async request(trigger: AgentTrigger): Promise<Report | undefined> {
+    const { log } = this.#options;
     const waiting = this.#waiting.get(trigger);
     if (waiting !== undefined) {
-      this.#options.log.info({ trigger }, 'a run was asked for; one waits already');
+      log.info({ trigger }, 'a run was asked for; one waits already');
       return await waiting;
     }
+    if (this.#isRunning) log.info({ trigger }, 'a run was asked for; it waits for the one under way');
     const run = this.#last.then(async () => {
       this.#waiting.delete(trigger);
-      return await this.#run(trigger);
+      this.#isRunning = true;
+      try {
+        return await this.#run(trigger);
+      } finally {
+        this.#isRunning = false;
+      }
     });
     this.#waiting.set(trigger, run);
     this.#last = run;

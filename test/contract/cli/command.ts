@@ -15,6 +15,9 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** Of Node, as in the container image. */
+const imageFlags = ['--optimize-for-size', '--max-semi-space-size=1'];
+
 /** How long anything here may take before the test fails: far more than it needs on a loaded machine. */
 const DEADLINE_MS = 15_000;
 
@@ -27,7 +30,7 @@ export class RunningCommand {
   #onOutput = (): void => undefined;
 
   constructor(args: readonly string[], options: { env?: Record<string, string>; program?: readonly string[] } = {}) {
-    const [file = '', ...before] = options.program ?? [process.execPath, '--disable-sigusr1', inject('bundle')];
+    const [file = '', ...before] = options.program ?? [process.execPath, ...imageFlags, inject('bundle')];
     const { PATH, HOME } = process.env;
     this.#child = spawn(file, [...before, ...args], {
       // Nothing of the caller's terminal or runtime may reach the command.
@@ -99,15 +102,11 @@ async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
   }
 }
 
-/** Asks again until `check` holds, or fails with what it last threw. */
-export async function eventually(check: () => Promise<void> | void): Promise<void> {
+/** Asks again until `holds` says true; fails in the end, or with what it last threw. */
+export async function eventually(holds: () => Promise<boolean> | boolean, what = 'it to hold'): Promise<void> {
   const endMs = performance.now() + DEADLINE_MS;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (performance.now() > endMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -9,7 +9,7 @@ import { Faults } from '../../emulators/runtime/faults.ts';
 import { inMemoryPort } from '../../emulators/runtime/in-memory-port.ts';
 import { RuntimeStore } from '../../emulators/runtime/store.ts';
 import { StateDirectory } from '../../emulators/state-directory.ts';
-import { digestOf, idOf } from './examples.ts';
+import { digestOf, idOf, MINUTE_MS } from './examples.ts';
 
 const pod = { namespace: 'shop', name: 'web-7f', uid: 'u-1' };
 
@@ -128,6 +128,16 @@ describe('a use that cannot be told', () => {
     expect(unresolved).toEqual([{ reference: 'not-here:1', user, why: expect.stringContaining('ambiguous') }]);
   });
 
+  it('leaves the ages of all images as they are: it may be any of them', async () => {
+    const node = await Node.create([async () => [{ reference: 'not-here:1', user: { kind: 'pod', pod } }]]);
+    node.store.addImage({ tags: ['docker.io/library/web:1'] });
+    await node.look();
+    node.faults.add({ methods: ['ImageStatus'], error: { code: 2, details: 'ambiguous' } });
+    await node.clock.advance(5 * MINUTE_MS);
+    const { images, takenAtMs } = await node.look();
+    expect(images[0]?.firstSeenMs).toBe(takenAtMs);
+  });
+
   it('because a container names no image is unresolved', async () => {
     const node = await Node.create();
     const id = node.store.addImage({ tags: ['docker.io/library/web:1'] });
@@ -224,11 +234,12 @@ describe('what a look costs', () => {
 });
 
 describe('the order of the lists', () => {
-  it('an image pulled and used between them is not shown as unused', async () => {
+  it('an image that is pulled or used between them is not shown as unused', async () => {
     const node = await Node.create();
     node.store.addImage({ tags: ['docker.io/library/web:1'] });
     node.faults.add({
-      methods: ['ListContainers'],
+      methods: ['ListImages', 'ListContainers'],
+      after: 1,
       times: 1,
       onCall: () => {
         node.store.addImage({ tags: ['docker.io/library/late:1'] });

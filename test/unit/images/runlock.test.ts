@@ -153,6 +153,30 @@ describe('the run lock', () => {
     }
   });
 
+  it('is not taken from the living by one who saw the dead before them', async () => {
+    const machine = new Machine();
+    await machine.lock(machine.process(1));
+    machine.alive.delete('host/1');
+    const quick = machine.process(2);
+    const asked = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    const slow: ProcessView = {
+      ...machine.process(3),
+      startTicksOf: async (pid) => {
+        asked.resolve();
+        if (pid === 1) await answered.promise;
+        return machine.alive.get(`host/${pid}`);
+      },
+    };
+    const late = machine.lock(slow);
+    await asked.promise;
+    const lock = await machine.lock(quick);
+    answered.resolve();
+    await expect(late).rejects.toMatchObject({ code: 'run/busy' });
+    await lock.release();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   it('holds in this process alone where its file cannot be written, and says so', async () => {
     const file = join(directory, 'file');
     await writeFile(file, '');

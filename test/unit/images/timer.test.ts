@@ -82,6 +82,19 @@ describe('the timer of runs', () => {
     expect(await agent.hoursUntilDue(timer)).toBe(7 * 24);
   });
 
+  it('counts from that moment then, over a restart, too', async () => {
+    const agent = new Agent();
+    const timer = await agent.start();
+    const stop = new AbortController();
+    const waiting = timer.untilDue(stop.signal);
+    agent.clock.jump(-3650 * DAY_MS);
+    await agent.clock.advance(3 * DAY_MS);
+    stop.abort();
+    await waiting;
+    const due = await agent.hoursUntilDue(await agent.start());
+    expect(due).toBeCloseTo(4 * 24 + 0.5, 1);
+  });
+
   it('ends the wait at once when the agent stops', async () => {
     const agent = new Agent();
     const timer = await agent.start();

@@ -1,31 +1,24 @@
 import { describe, expect, it } from 'vitest';
 
-import { Gatherer } from '../../../agent/images/gather.ts';
-import { History } from '../../../agent/images/history.ts';
 import { sampleUse } from '../../../agent/images/sampler.ts';
-import { VirtualClock } from '../../emulators/clock.ts';
-import { Faults } from '../../emulators/runtime/faults.ts';
-import { inMemoryPort } from '../../emulators/runtime/in-memory-port.ts';
-import { RuntimeStore } from '../../emulators/runtime/store.ts';
-import { StateDirectory } from '../../emulators/state-directory.ts';
+import { EmulatedNode } from '../../emulators/node.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './examples.ts';
 
 class Sampled {
-  readonly clock = new VirtualClock();
-  readonly directory = new StateDirectory();
-  readonly store = new RuntimeStore({ clock: this.clock });
-  readonly faults = new Faults();
+  readonly node: EmulatedNode;
   readonly failures: unknown[] = [];
   readonly stop = new AbortController();
   everyMs = 5 * MINUTE_MS;
   samples = 0;
 
+  constructor(node: EmulatedNode) {
+    this.node = node;
+  }
+
   async start(): Promise<void> {
-    const { clock, directory, store, faults } = this;
-    const history = await History.open({ directory: '/state', clock, fileSystem: directory });
-    const port = inMemoryPort(store, { clock, faults });
+    const { gatherer, history, clock } = this.node;
     const options = {
-      gatherer: new Gatherer({ port, history, clock }),
+      gatherer,
       history,
       clock,
       everyMs: () => this.everyMs,
@@ -34,18 +27,15 @@ class Sampled {
     };
     await sampleUse(options, this.stop.signal);
   }
-
-  async savedHistory(): Promise<History> {
-    return await History.open({ directory: '/state', clock: this.clock, fileSystem: this.directory });
-  }
 }
 
 describe('the sampler of use', () => {
   it('sees a pod that lived for ten seconds between two weekly runs: its image counts as used then', async () => {
-    const node = new Sampled();
+    const node = await EmulatedNode.create();
     const { store, clock } = node;
+    const sampler = new Sampled(node);
     const id = store.addImage({ tags: ['docker.io/library/cron:1'] });
-    void node.start();
+    void sampler.start();
     await clock.advance(3 * DAY_MS + 2 * MINUTE_MS);
 
     const container = store.createContainer({ image: id });
@@ -57,44 +47,48 @@ describe('the sampler of use', () => {
     store.removeContainer(container);
     await clock.advance(4 * DAY_MS);
 
-    const { lastUsedMs } = (await node.savedHistory()).of(id);
+    await node.restartAgent();
+    const { lastUsedMs } = node.history.of(id);
     expect(lastUsedMs).toBeGreaterThanOrEqual(ranAtMs);
     expect(lastUsedMs).toBeLessThanOrEqual(ranAtMs + 6 * MINUTE_MS);
-    node.stop.abort();
+    sampler.stop.abort();
   });
 
   it('goes on when the runtime is away, and says each time that it is', async () => {
-    const node = new Sampled();
-    void node.start();
+    const node = await EmulatedNode.create();
+    const sampler = new Sampled(node);
+    void sampler.start();
     await node.clock.advance(0);
-    expect(node.samples).toBe(1);
+    expect(sampler.samples).toBe(1);
     node.faults.add({ times: 3, error: { code: 14, details: 'gone' } });
     await node.clock.advance(HOUR_MS);
-    expect(node.failures).toHaveLength(3);
-    expect(node.failures[0]).toMatchObject({ code: 'runtime/unavailable' });
-    expect(node.samples).toBe(10);
-    node.stop.abort();
+    expect(sampler.failures).toHaveLength(3);
+    expect(sampler.failures[0]).toMatchObject({ code: 'runtime/unavailable' });
+    expect(sampler.samples).toBe(10);
+    sampler.stop.abort();
   });
 
   it('takes a reloaded interval after the next look', async () => {
-    const node = new Sampled();
-    void node.start();
+    const node = await EmulatedNode.create();
+    const sampler = new Sampled(node);
+    void sampler.start();
     await node.clock.advance(0);
-    node.everyMs = MINUTE_MS;
+    sampler.everyMs = MINUTE_MS;
     await node.clock.advance(5 * MINUTE_MS);
-    expect(node.samples).toBe(2);
+    expect(sampler.samples).toBe(2);
     await node.clock.advance(5 * MINUTE_MS);
-    expect(node.samples).toBe(7);
-    node.stop.abort();
+    expect(sampler.samples).toBe(7);
+    sampler.stop.abort();
   });
 
   it('ends when the agent stops, and calls that no failure', async () => {
-    const node = new Sampled();
+    const node = await EmulatedNode.create();
+    const sampler = new Sampled(node);
     node.faults.add({ hang: true });
-    const ended = node.start();
+    const ended = sampler.start();
     await node.clock.advance(SECOND_MS);
-    node.stop.abort();
+    sampler.stop.abort();
     await node.clock.run(ended);
-    expect([node.samples, node.failures]).toEqual([0, []]);
+    expect([sampler.samples, sampler.failures]).toEqual([0, []]);
   });
 });

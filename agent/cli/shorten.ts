@@ -18,12 +18,14 @@ export function shortenImageName(name: string, width: number): string {
   if (short.length <= width) return short;
   const folders = short.split('/');
   const first = folders[0] ?? '';
-  for (let kept = folders.length - 2; kept >= 1; kept -= 1) {
-    const tail = folders.slice(-kept).join('/');
-    const withRegistry = `${first}/${GAP}/${tail}`;
-    if (withRegistry.length <= width) return withRegistry;
-    const withoutRegistry = `${GAP}/${tail}`;
-    if (kept === 1 && withoutRegistry.length <= width) return withoutRegistry;
+  const last = folders.length - 1;
+  for (let kept = last - 1; kept >= 1; kept -= 1) {
+    const shortened = `${first}/${GAP}/${folders.slice(-kept).join('/')}`;
+    if (shortened.length <= width) return shortened;
+  }
+  for (let kept = last; kept >= 1; kept -= 1) {
+    const shortened = `${GAP}/${folders.slice(-kept).join('/')}`;
+    if (shortened.length <= width) return shortened;
   }
   return shortenMiddle(folders.at(-1) ?? short, width);
 }

@@ -225,7 +225,7 @@ class Cleaning {
   /** Taken also on the way out, but then without patience: somebody waits for the process to end. */
   async #lastLook(): Promise<Inventory> {
     try {
-      if (!this.#isStopped()) return await lookPatiently(this.#options);
+      return await lookPatiently(this.#options);
     } catch (error) {
       if (!this.#isStopped()) throw error;
     }

@@ -127,6 +127,10 @@ export class History {
     this.#lookedAt = lookedAtMs === undefined ? undefined : { wallMs: lookedAtMs, monotonicMs: undefined };
   }
 
+  entries(): IterableIterator<[string, HistoryEntry]> {
+    return this.#entries.entries();
+  }
+
   get size(): number {
     return this.#entries.size;
   }

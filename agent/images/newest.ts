@@ -3,6 +3,7 @@ import type { ImageRecord } from './inventory.ts';
 import { splitName } from './references.ts';
 import type { RepositoryPattern } from './rules.ts';
 import { compareNewestFirst, versionOf } from './versions.ts';
+import type { SemVer } from 'semver';
 
 export interface NewestTagsRule {
   readonly repository: RepositoryPattern;
@@ -31,7 +32,7 @@ export function newestTags(
   const newest = new Map<ImageRecord, NewestTag>();
   for (const { repository: pattern, count } of rules) {
     for (const [repository, tags] of tagsByRepository(images, pattern)) {
-      for (const tag of [...newestVersions(tags, count), ...lastSeenFirst(tags, count)]) {
+      for (const tag of newestOf(tags, count)) {
         for (const image of tags.get(tag) ?? []) {
           if (!newest.has(image)) newest.set(image, { repository, tag, count });
         }
@@ -56,24 +57,24 @@ function tagsByRepository(images: readonly ImageRecord[], { glob }: RepositoryPa
   return repositories;
 }
 
-function newestVersions(tags: TagsOf, count: number): string[] {
-  const versions = [...tags.keys()]
-    .flatMap((tag) => {
-      const version = versionOf(tag);
-      return version ? [{ tag, version }] : [];
-    })
-    .sort((a, b) => compareNewestFirst(a.version, b.version));
-  return firstPlaces(versions, count, (a, b) => compareNewestFirst(a.version, b.version) === 0);
-}
-
-function lastSeenFirst(tags: TagsOf, count: number): string[] {
-  const seen = [...tags]
-    .filter(([tag]) => !versionOf(tag))
-    .map(([tag, images]) => ({ tag, seenMs: Math.max(...images.map(({ firstSeenMs }) => firstSeenMs)) }))
-    .sort((a, b) => b.seenMs - a.seenMs);
+function newestOf(tags: TagsOf, count: number): Iterable<string> {
+  // Most repositories have few tags on a node: these need no ranking.
+  if (tags.size <= count) return tags.keys();
+  const versions: { tag: string; version: SemVer }[] = [];
+  const others: { tag: string; seenMs: number }[] = [];
+  for (const [tag, images] of tags) {
+    const version = versionOf(tag);
+    if (version) versions.push({ tag, version });
+    else others.push({ tag, seenMs: Math.max(...images.map(({ firstSeenMs }) => firstSeenMs)) });
+  }
+  versions.sort((a, b) => compareNewestFirst(a.version, b.version));
+  others.sort((a, b) => b.seenMs - a.seenMs);
   // Tags seen at one moment cannot be told apart: those that tie for the last place stay too, but each took a place.
-  const lastPlace = seen[count - 1]?.seenMs;
-  return seen.filter(({ seenMs }, at) => at < count || seenMs === lastPlace).map(({ tag }) => tag);
+  const lastPlaceMs = others[count - 1]?.seenMs;
+  return [
+    ...firstPlaces(versions, count, (a, b) => compareNewestFirst(a.version, b.version) === 0),
+    ...others.filter(({ seenMs }, at) => at < count || seenMs === lastPlaceMs).map(({ tag }) => tag),
+  ];
 }
 
 /** The tags that hold the first `count` places; equals share one. */

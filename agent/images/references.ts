@@ -172,13 +172,12 @@ export function indexImages(images: readonly NamedImage[]): ImageIndex {
   };
 }
 
-/** Nearly every key has one image: a list is made only for the few that have more. */
+/** Nearly every key has one image: a list is made only for the few that have more. It may name an image twice. */
 function file(shelves: Map<string, string | string[]>, key: string, id: string): void {
   const known = shelves.get(key);
   if (known === undefined) shelves.set(key, id);
-  else if (typeof known === 'string') {
-    if (known !== id) shelves.set(key, [known, id]);
-  } else if (!known.includes(id)) known.push(id);
+  else if (typeof known === 'string') shelves.set(key, [known, id]);
+  else known.push(id);
 }
 
 /** `nginx` → `docker.io/library/nginx:latest`. A text already in full is returned as it is, which is what makes the index cheap. */

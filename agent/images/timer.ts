@@ -26,7 +26,7 @@ export interface RunTimerOptions {
 
 const FILE_NAME = 'schedule.json';
 /** The wall clock may jump and the schedule may be reloaded: look at both this often. */
-const LOOK_EVERY_MS = 30_000;
+const LOOK_EVERY_MS = 60_000;
 
 const stateSchema = z.object({
   firstStartMs: z.number(),

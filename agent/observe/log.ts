@@ -29,14 +29,14 @@ export function createLogger(options: { level: LogLevel; stream?: DestinationStr
 /** How deep a chain of causes is written; a longer one, or one that bites its own tail, is cut. */
 const MAX_CAUSES = 4;
 
-/** An error as plain fields; its stack only where it is not one of ours, for then it is a defect. */
+/** An error as plain fields. Its stack only where it has no code (ours, the system's and gRPC's have one): then it is a defect. */
 function serializeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code = 'code' in error ? error.code : undefined;
   return {
     ...(code === undefined ? {} : { code }),
     message: error.message,
-    ...(error.name === 'NodetenderError' ? {} : { stack: error.stack }),
+    ...(code === undefined ? { stack: error.stack } : {}),
     ...(error.cause === undefined || depth >= MAX_CAUSES ? {} : { cause: serializeError(error.cause, depth + 1) }),
   };
 }

@@ -69,7 +69,7 @@ export class Metrics {
     this.#counter.estimatedFreed.inc(report.estimatedFreedBytes);
     // Others write to the disk meanwhile, so a difference can be negative, which a counter cannot take.
     this.#counter.measuredFreed.inc(Math.max(0, report.measuredFreedBytes ?? 0));
-    this.#gauge.lastRunEnd.set({ outcome: report.outcome }, (report.startedAtMs + report.durationMs) / 1000);
+    this.#gauge.lastRunEnd.set({ outcome: report.outcome }, Math.round(report.startedAtMs + report.durationMs) / 1000);
     this.#gauge.eventLoopDelay.set(eventLoopDelaySeconds);
   }
 
@@ -93,7 +93,7 @@ export class Metrics {
 
   nextRun(atMs: number | undefined): void {
     if (atMs === undefined) forget(this.#gauge.nextRun);
-    else this.#gauge.nextRun.set(atMs / 1000);
+    else this.#gauge.nextRun.set(Math.round(atMs) / 1000);
   }
 
   disk(disk: { totalBytes: number; freeBytes: number }): void {

@@ -43,7 +43,7 @@ export function decodeReadiness(response: unknown): RuntimeReadiness {
     const message = [condition.reason, condition.message].filter((part) => typeof part === 'string' && part !== '');
     return { ready: asBoolean(condition.status, `${where}.status`), message: message.join(': ') };
   }
-  throw refused('Status: status.conditions', 'a condition RuntimeReady', status.conditions);
+  throw refused('Status: status.conditions', 'a condition RuntimeReady', '', 'none');
 }
 
 export function decodeImages(response: unknown, method = 'ListImages'): RuntimeImage[] {
@@ -61,7 +61,7 @@ export function decodeImageStatus(response: unknown): RuntimeImage | undefined {
 export function refuseDuplicateImages(images: readonly RuntimeImage[]): readonly RuntimeImage[] {
   const seen = new Set<string>();
   for (const { id } of images) {
-    if (seen.has(id)) throw refused('ListImages: images', 'every image once', id, 'listed twice');
+    if (seen.has(id)) throw refused('ListImages: images', 'every image once', id, `${id} listed twice`);
     seen.add(id);
   }
   return images;
@@ -157,7 +157,7 @@ function decodeContainer(value: unknown, where: string): RuntimeContainer {
   ].filter((reference) => reference !== '');
   // A container runs some image: one that names none is a use of we do not know what.
   if (references.length === 0)
-    throw refused(where, 'image, image_ref or image_id to name its image', id, 'none of them');
+    throw refused(where, 'image, image_ref or image_id to name its image', '', 'none of them');
   return {
     id,
     // For reasons given to people only.
@@ -257,16 +257,16 @@ function asBoolean(value: unknown, where: string): boolean {
 }
 
 function refused(where: string, expected: string, value: unknown, found = quote(value)): NodetenderError {
-  const subject = found === quote(value) ? '' : ` for ${quote(value)}`;
   return new NodetenderError(
     'runtime/bad-response',
-    `${where}: expected ${expected}, found ${found}${subject}. The runtime's answer breaks CRI v1 and is not used; is another program listening there?`,
+    `${where}: expected ${expected}, found ${found}. The runtime's answer breaks CRI v1 and is not used; is another program listening there?`,
   );
 }
 
 /** A value as a short quotation that is safe to print. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? typeof value;
-  const printable = text.replace(/[^\x20-\x7e]/g, '?');
-  return printable.length > 80 ? `${printable.slice(0, 80)}…` : printable;
+  if (typeof value === 'number' || typeof value === 'boolean') return `${value}`;
+  if (typeof value !== 'string') return value === null || value === undefined ? 'nothing' : `a ${typeof value}`;
+  const text = JSON.stringify(value.slice(0, 80)).replace(/[^\x20-\x7e]/g, '?');
+  return value.length > 80 ? `${text}…` : text;
 }

@@ -3,6 +3,7 @@ import { NodetenderError } from '../errors.ts';
 
 /** The gRPC status codes a runtime answers with, by number (https://grpc.io/docs/guides/status-codes/). */
 export const grpcStatus = {
+  cancelled: 1,
   unknown: 2,
   invalidArgument: 3,
   deadlineExceeded: 4,
@@ -40,13 +41,15 @@ export function runtimeError(failure: GrpcFailure, call: FailedCall, cause?: unk
   return new NodetenderError(code, message, cause === undefined ? {} : { cause });
 }
 
-/** The caller, or the end of the connection, stopped the call. A runtime's own CANCELLED is a failure like others. */
+/** The caller, or the end of the connection, stopped the call. A CANCELLED from the runtime is its own doing. */
 export function cancelledError(method: string): NodetenderError {
   return new NodetenderError('runtime/cancelled', `${method} was cancelled`);
 }
 
-function explain({ code, details }: GrpcFailure, call: FailedCall): { code: ErrorCode; message: string } {
+function explain(failure: GrpcFailure, call: FailedCall): { code: ErrorCode; message: string } {
+  const { code } = failure;
   const { method, endpoint } = call;
+  const details = withoutNoise(failure.details);
   switch (code) {
     case grpcStatus.deadlineExceeded:
       return {
@@ -60,6 +63,8 @@ function explain({ code, details }: GrpcFailure, call: FailedCall): { code: Erro
       };
     case grpcStatus.unimplemented:
       return explainUnimplemented(details, call);
+    case grpcStatus.cancelled:
+    // Not by us, or we would not ask: a runtime that shuts down resets what is in flight.
     case grpcStatus.unavailable:
       return explainUnavailable(details, call);
     case grpcStatus.resourceExhausted:
@@ -69,6 +74,13 @@ function explain({ code, details }: GrpcFailure, call: FailedCall): { code: Erro
       };
     default:
   }
+  if (code === grpcStatus.internal && details.includes('parsing error')) {
+    return {
+      code: 'runtime/bad-response',
+      message: `${method}: ${endpoint} answered with bytes that are no CRI message: ${details}`,
+    };
+  }
+  if (details.includes('without gRPC status')) return notCri(endpoint, details);
   if (method === 'RemoveImage' && /\bin use\b|\bused by\b/i.test(details)) {
     return { code: 'runtime/image-in-use', message: `the runtime refuses to remove the image: ${details}` };
   }
@@ -77,18 +89,14 @@ function explain({ code, details }: GrpcFailure, call: FailedCall): { code: Erro
 
 function explainUnimplemented(details: string, { method, endpoint }: FailedCall): { code: ErrorCode; message: string } {
   // containerd and CRI-O answer so for a service that is not registered, as every Go gRPC server does.
-  if (/unknown service runtime\.v1\./.test(details)) {
+  // Version is the first call of CRI: whoever does not know it serves none.
+  if (/unknown service runtime\.v1\./.test(details) || (method === 'Version' && !details.includes('HTTP status'))) {
     return {
       code: 'runtime/cri-disabled',
       message: `${endpoint} speaks gRPC but serves no CRI v1 (${details}). With containerd: take "cri" (2.x: "io.containerd.grpc.v1.cri") out of disabled_plugins in /etc/containerd/config.toml and restart it; CRI v1 needs containerd 1.6 or newer`,
     };
   }
-  if (/HTTP status code/i.test(details)) {
-    return {
-      code: 'runtime/not-a-cri-server',
-      message: `${endpoint} answers HTTP but not CRI v1 (${details}). ${otherSocket}`,
-    };
-  }
+  if (details.includes('HTTP status')) return notCri(endpoint, details);
   return { code: 'runtime/unimplemented', message: `the runtime at ${endpoint} does not know ${method}: ${details}` };
 }
 
@@ -115,4 +123,19 @@ function explainUnavailable(details: string, { method, endpoint }: FailedCall): 
     code: 'runtime/unavailable',
     message: `${method}: no connection to ${endpoint}: ${details}. The runtime may be restarting; look at its log if this stays`,
   };
+}
+
+function notCri(endpoint: string, details: string): { code: ErrorCode; message: string } {
+  return {
+    code: 'runtime/not-a-cri-server',
+    message: `${endpoint} does not speak CRI v1 over gRPC (${details}). ${otherSocket}`,
+  };
+}
+
+/** grpc-js wraps what the system said in words that tell a person nothing. */
+function withoutNoise(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: /, '')
+    .replace(/ \(\d{4}-[\d-]+T[\d:.]+Z\)/, '')
+    .replace(/\.? Resolution note: *$/, '');
 }

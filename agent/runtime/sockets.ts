@@ -44,7 +44,7 @@ export async function findRuntimeEndpoint(places: readonly string[] = usualSocke
 
 /** The path in an endpoint as crictl takes it, with or without `unix://`. Throws `usage`. */
 export function socketPath(endpoint: string): string {
-  const path = endpoint.replace(/^unix:(?:\/\/)?(?=\/)/, '');
+  const path = endpoint.replace(/^unix:(?:\/\/)?(?=\/(?!\/))/, '');
   if (!path.startsWith('/')) {
     throw new NodetenderError(
       'usage',

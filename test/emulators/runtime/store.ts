@@ -27,8 +27,8 @@ export interface ImageSpec {
 
 export interface StoredImage {
   readonly id: string;
-  tags: string[];
-  digests: string[];
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
   readonly sizeBytes: number;
   readonly pinned: boolean;
   readonly layers: readonly Layer[];
@@ -111,33 +111,29 @@ export class RuntimeStore {
   readonly sandboxes = new Map<string, StoredSandbox>();
   /** Every image taken away by RemoveImage, oldest first. */
   readonly removals: Removal[] = [];
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #collector: GarbageCollector;
+  /** Normalised name → ID of the image that holds it: a name belongs to one image. */
+  readonly #holders = new Map<string, string>();
   #serial = 0;
 
   /** Without `cost` removals take no time at all; with it they take the clock's. */
   constructor(options: { kind?: RuntimeKind; clock?: Clock; cost?: RemovalCost } = {}) {
     this.kind = options.kind ?? 'containerd';
-    this.#clock = options.clock ?? systemClock;
-    this.#collector = new GarbageCollector(this.#clock, options.cost);
+    this.clock = options.clock ?? systemClock;
+    this.#collector = new GarbageCollector(this.clock, options.cost);
   }
 
   /** As a pull or an import does; names another image held move to this one. Returns the ID. */
   addImage(spec: ImageSpec): string {
     const seed = spec.seed ?? spec.tags?.[0] ?? spec.digests?.[0] ?? `image ${this.#next()}`;
     const id = this.kind === 'containerd' ? `sha256:${hexOf(seed)}` : hexOf(seed);
-    const known = this.images.get(id);
     const sizeBytes = spec.sizeBytes ?? 10_000_000;
-    const image: StoredImage = known ?? {
-      id,
-      tags: [],
-      digests: [],
-      sizeBytes,
-      pinned: spec.pinned ?? false,
-      layers: spec.layers ?? [{ id: hexOf(`layer of ${seed}`), sizeBytes }],
-    };
-    for (const name of [...(spec.tags ?? []), ...(spec.digests ?? [])]) this.#name(image, name);
-    this.images.set(id, image);
+    const layers = spec.layers ?? [{ id: hexOf(`layer of ${seed}`), sizeBytes }];
+    if (!this.images.has(id)) {
+      this.images.set(id, { id, tags: [], digests: [], sizeBytes, pinned: spec.pinned ?? false, layers });
+    }
+    for (const name of [...(spec.tags ?? []), ...(spec.digests ?? [])]) this.tag(id, name);
     return id;
   }
 
@@ -145,7 +141,13 @@ export class RuntimeStore {
   tag(id: string, name: string): void {
     const image = this.images.get(id);
     if (image === undefined) throw new StoreError(5, `image "${id}": not found`);
-    this.#name(image, name);
+    const key = normalizeName(name) ?? name;
+    const holder = this.images.get(this.#holders.get(key) ?? '');
+    if (holder?.id === id) return;
+    if (holder !== undefined) this.images.set(holder.id, without(holder, key));
+    this.#holders.set(key, id);
+    const names = name.includes('@') ? { digests: [...image.digests, name] } : { tags: [...image.tags, name] };
+    this.images.set(id, { ...image, ...names });
   }
 
   /** As the kubelet does after a pull. Throws where the image does not resolve. Returns the ID. */
@@ -160,7 +162,7 @@ export class RuntimeStore {
       name: spec.name ?? `container-${this.#serial}`,
       state: spec.state ?? 'running',
       sandboxId: spec.sandboxId ?? hexOf(`sandbox of ${pod?.uid ?? id}`),
-      createdAtMs: this.#clock.nowMs(),
+      createdAtMs: this.clock.nowMs(),
       imageId: image.id,
       layers: image.layers,
       image: spec.image,
@@ -182,7 +184,7 @@ export class RuntimeStore {
 
   createSandbox(spec: SandboxSpec): string {
     const id = hexOf(`sandbox ${this.#next()}`);
-    const createdAtMs = this.#clock.nowMs();
+    const createdAtMs = this.clock.nowMs();
     this.sandboxes.set(id, { id, pod: spec.pod, image: spec.image, state: spec.state ?? 'ready', createdAtMs });
     return id;
   }
@@ -199,11 +201,8 @@ export class RuntimeStore {
   /** By name (normalised), full ID, or a unique prefix of an ID's hex digits: the empty one, too, where one image is left. */
   resolve(reference: string): StoredImage | undefined {
     const name = normalizeName(reference);
-    if (name !== undefined) {
-      for (const image of this.images.values()) {
-        if ([...image.tags, ...image.digests].some((held) => normalizeName(held) === name)) return image;
-      }
-    }
+    const holder = this.images.get(this.#holders.get(name ?? '') ?? '') ?? this.images.get(reference);
+    if (holder !== undefined) return holder;
     const hex = reference.replace(/^sha256:/, '');
     if (!/^[0-9a-f]{0,64}$/.test(hex)) return undefined;
     const found = [...this.images.values()].filter((image) => hexDigits(image.id).startsWith(hex));
@@ -226,19 +225,19 @@ export class RuntimeStore {
       id: image.id,
       names: [...image.tags, ...image.digests],
       reference,
-      atMs: this.#clock.nowMs(),
+      atMs: this.clock.nowMs(),
       usedBy,
     });
     // The bare ID goes last: until the collection is over the image is listed without a name, and a runtime that dies
     // meanwhile leaves it so (https://github.com/containerd/containerd/issues/13875).
-    image.tags = [];
-    image.digests = [];
-    if (await this.#collector.collect(this.images.size)) {
-      // Something may have named it again meanwhile: then only the old references are gone.
-      if (image.tags.length + image.digests.length === 0) this.images.delete(image.id);
-    } else {
+    for (const name of [...image.tags, ...image.digests]) this.#holders.delete(normalizeName(name) ?? name);
+    this.images.set(image.id, { ...image, tags: [], digests: [] });
+    if (!(await this.#collector.collect(this.images.size))) {
       throw new StoreError(14, 'the runtime went away during the call');
     }
+    // Something may have named it again meanwhile: then only the old references are gone.
+    const left = this.images.get(image.id);
+    if (left !== undefined && left.tags.length + left.digests.length === 0) this.images.delete(image.id);
   }
 
   /** The runtime dies and comes back: removals in flight are lost half way, everything else is on disk. */
@@ -260,18 +259,15 @@ export class RuntimeStore {
     return [...layers.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  #name(image: StoredImage, name: string): void {
-    for (const other of this.images.values()) {
-      other.tags = other.tags.filter((held) => held !== name);
-      other.digests = other.digests.filter((held) => held !== name);
-    }
-    (name.includes('@') ? image.digests : image.tags).push(name);
-  }
-
   #next(): number {
     this.#serial += 1;
     return this.#serial;
   }
+}
+
+function without(image: StoredImage, key: string): StoredImage {
+  const others = (name: string): boolean => (normalizeName(name) ?? name) !== key;
+  return { ...image, tags: image.tags.filter(others), digests: image.digests.filter(others) };
 }
 
 function hexDigits(id: string): string {

@@ -17,6 +17,7 @@ describe('shortening an image name', () => {
   });
 
   it('then the registry, for the last name and its tag tell most', () => {
+    expect(shortenImageName(name, 30)).toBe('…/team/backend/payments:1.2.3');
     expect(shortenImageName(name, 20)).toBe('…/payments:1.2.3');
   });
 

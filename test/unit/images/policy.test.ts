@@ -72,7 +72,7 @@ describe('an image stays because', () => {
       'keep just-appeared: first seen 40 seconds ago, limit 2 minutes',
     );
     expect(verdictOn(record('app:1', { firstSeenMs: NOW_MS + DAY_MS }), { minUnusedMs: 0, floorMs: 0 })).toMatch(
-      /^keep just-appeared: /,
+      /^keep just-appeared: by the clock of this node it is yet to be seen$/,
     );
     expect(verdictOn(record('app:1', { firstSeenMs: NOW_MS - 2 * MINUTE_MS }), { minUnusedMs: 0 })).toMatch(
       /^remove unused/,
@@ -112,8 +112,11 @@ describe('an image stays because', () => {
   });
 
   it('a time or size that is no number is never a reason to remove', () => {
-    for (const fields of [{ firstSeenMs: NaN }, { lastUsedMs: NaN }]) {
-      expect(verdictOn(record('app:1', fields))).toMatch(/^keep /);
+    expect(verdictOn(record('app:1', { lastUsedMs: NaN }))).toMatch(/^keep /);
+    for (const policy of [{}, { requested: rules('*') }, { remove: rules('*') }]) {
+      expect(verdictOn(record('app:1', { firstSeenMs: NaN }), policy)).toMatch(/^keep /);
+      expect(verdictOn(record('app:1'), { ...policy, floorMs: NaN })).toMatch(/^keep /);
+      expect(verdictOn(record('x', { tags: [], namelessSinceMs: NaN }), policy)).toMatch(/^keep /);
     }
     expect(verdictOn(record('app:1', { failure: { count: 1, retryAtMs: NaN, message: '' } }))).toMatch(/^keep /);
     expect(verdictOn(record('app:1', { sizeBytes: NaN }), { budget: { images: undefined, bytes: 1e9 } })).toMatch(

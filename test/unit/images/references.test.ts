@@ -72,7 +72,8 @@ describe('a reference is read as containerd reads it', () => {
     for (const text of [`${'a-'.repeat(120)}!`, `${'a_'.repeat(120)}/`, `${'a.'.repeat(120)}/b`, '-'.repeat(250)]) {
       parseReference(text);
     }
-    expect(performance.now() - startedMs).toBeLessThan(50);
+    // A pattern that backtracks would take minutes.
+    expect(performance.now() - startedMs).toBeLessThan(2000);
   });
 });
 

@@ -1,0 +1,142 @@
+import type { Build } from './build.ts';
+import type { Clock, Random } from './clock.ts';
+import type { Config } from './config/load.ts';
+import { type ConfigOverrides, followConfig } from './duties/config.ts';
+import { ImageDuty } from './duties/images.ts';
+import { type Reached, reachRuntime } from './duties/runtime.ts';
+import { messageOf, NodetenderError } from './errors.ts';
+import { History } from './images/history.ts';
+import { RunTimer } from './images/timer.ts';
+import type { Logger } from './observe/log.ts';
+import { Metrics } from './observe/metrics.ts';
+import { Readiness } from './observe/readiness.ts';
+import { type PageServer, plainText, servePages } from './observe/server.ts';
+import type { RuntimePort } from './runtime/port.ts';
+
+/** What reaches the agent from outside while it runs. */
+export interface AgentRequests {
+  /** Aborts when the agent is to end: calls in flight finish, the history is saved. */
+  readonly stop: AbortSignal;
+  /** Replaces the listener. */
+  onRunNow(listener: () => void): void;
+  onReload(listener: () => void): void;
+}
+
+export interface AgentOptions {
+  /** Undefined: the defaults. */
+  readonly configPath: string | undefined;
+  readonly overrides: ConfigOverrides;
+  readonly requests: AgentRequests;
+  /** Finds the runtime's socket, where `endpoint` is undefined, and opens a channel to it. */
+  readonly connect: (
+    endpoint: string | undefined,
+    onHealth: (problem: NodetenderError | undefined) => void,
+  ) => Promise<Reached>;
+  readonly build: Build;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * The agent's life, from start to stop. Resolves when it was asked to stop and calls in flight have finished. Rejects when
+ * it cannot begin (a refused configuration, an address that cannot be listened on), and later only with a defect.
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { configPath: path, overrides, requests, connect, build, log, clock, random } = options;
+  const metrics = new Metrics(build);
+  const readiness = new Readiness();
+  const over = new AbortController();
+  const signal = AbortSignal.any([requests.stop, over.signal]);
+  let server: PageServer | undefined;
+  let port: RuntimePort | undefined;
+  log.info({ ...build, node: process.version, config: path ?? 'defaults' }, 'agent starts');
+  try {
+    let onChange = (): void => undefined;
+    const live = await followConfig({ path, overrides, clock, log, metrics, onChange: () => onChange() }, signal);
+    const config = live.current();
+    log.info(summaryOf(config), 'configuration in force');
+    requests.onReload(live.lookNow);
+    let isRunWanted = false;
+    requests.onRunNow(() => {
+      isRunWanted = true;
+      log.info('a run was asked for; it waits until the container runtime is reached');
+    });
+    requests.stop.addEventListener('abort', () => readiness.set('agent', 'it is stopping'));
+    server = await serve(config.http, metrics, readiness, log);
+
+    const directory = config.stateDirectory;
+    const history = await History.open({ directory, clock });
+    if (history.problem !== undefined) log.error({ error: history.problem }, 'image history lost');
+    log.info({ directory, origin: history.origin, images: history.size }, 'image history');
+    const timer = await RunTimer.open({ directory, clock, random, schedule: () => live.current().images.schedule });
+    if (timer.problem !== undefined) log.error({ error: timer.problem }, 'state of the schedule lost');
+    onChange = () => metrics.nextRun(timer.nextRunMs());
+
+    port = await reachRuntime(
+      {
+        connect: (onHealth) => connect(config.runtime.endpoint, onHealth),
+        clock,
+        random,
+        log,
+        metrics,
+        readiness,
+      },
+      signal,
+    );
+    if (port !== undefined) {
+      const duty = new ImageDuty({ config: live.current, port, history, timer, metrics, log, clock, random }, signal);
+      const runNow = (): void => void duty.request('signal');
+      requests.onRunNow(runNow);
+      if (isRunWanted) runNow();
+      await Promise.all([duty.work(), live.ended]);
+    }
+    log.info('agent stopped');
+  } finally {
+    over.abort();
+    port?.close();
+    await server?.close();
+  }
+}
+
+/** The settings that decide what happens, in the words of the configuration file as far as they are plain values. */
+function summaryOf({ stateDirectory, runtime, http, images }: Config): Record<string, unknown> {
+  const texts = (rules: Config['images']['keep']): string[] => rules.map(({ text }) => text);
+  return {
+    stateDirectory,
+    runtime,
+    http,
+    images: {
+      ...images,
+      keep: texts(images.keep),
+      remove: texts(images.remove),
+      keepNewestTags: images.keepNewestTags.map(({ repository, count }) => ({ repository: repository.text, count })),
+    },
+  };
+}
+
+async function serve(
+  address: Config['http'],
+  metrics: Metrics,
+  readiness: Readiness,
+  log: Logger,
+): Promise<PageServer | undefined> {
+  if (address === undefined) return undefined;
+  const pages = {
+    '/metrics': async () => ({ status: 200, ...(await metrics.page()) }),
+    // Alive means that this answers: whether the runtime does is no reason to be killed and started again.
+    '/healthz': () => plainText(200, 'ok'),
+    '/readyz': () => readiness.page(),
+  };
+  try {
+    const server = await servePages(address, pages, (page, error) => log.error({ page, error }, 'page failed'));
+    log.info({ ...server.address }, 'metrics and health are served');
+    return server;
+  } catch (error) {
+    throw new NodetenderError(
+      'usage',
+      `http.address ${address.host}:${address.port} cannot be listened on: ${messageOf(error)}. Expected a free port of this host; "" serves nothing`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,38 @@
+import { type Clock, systemClock } from '../clock.ts';
+import { type Config, defaultConfig, loadConfig } from '../config/load.ts';
+import { Gatherer } from '../images/gather.ts';
+import { History } from '../images/history.ts';
+import { type CriRuntime, connectRuntime } from '../runtime/cri.ts';
+import { findRuntimeEndpoint } from '../runtime/sockets.ts';
+import type { NodeOptions } from './options.ts';
+
+/** This node, as a command sees it. */
+export interface Node {
+  readonly config: Config;
+  readonly runtime: CriRuntime;
+  /** Read, never written: that is the agent's part. */
+  readonly history: History;
+  readonly gatherer: Gatherer;
+  readonly stateDirectory: string;
+  readonly clock: Clock;
+}
+
+/**
+ * Works on this node, and ends the connection afterwards. Rejects when the configuration is refused or the runtime does
+ * not answer.
+ */
+export async function withNode<T>(options: NodeOptions, work: (node: Node) => Promise<T>): Promise<T> {
+  const clock = systemClock;
+  const config = options.config === undefined ? defaultConfig : await loadConfig(options.config);
+  const endpoint = options.runtimeEndpoint ?? config.runtime.endpoint ?? (await findRuntimeEndpoint());
+  const runtime = connectRuntime({ endpoint });
+  try {
+    await runtime.version();
+    const stateDirectory = options.stateDir ?? config.stateDirectory;
+    const history = await History.open({ directory: stateDirectory, clock, readOnly: true });
+    const gatherer = new Gatherer({ port: runtime, history, clock });
+    return await work({ config, runtime, history, gatherer, stateDirectory, clock });
+  } finally {
+    runtime.close();
+  }
+}

@@ -1,0 +1,33 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../config/quantities.ts';
+
+/** Options that reach a container runtime and the agent's knowledge of this node. */
+export interface NodeOptions {
+  readonly runtimeEndpoint?: string;
+  readonly config?: string;
+  readonly stateDir?: string;
+}
+
+export function addNodeOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '-r, --runtime-endpoint <socket>',
+        'CRI socket, as unix:///run/containerd/containerd.sock; default: the first of the usual places',
+      ).env('CONTAINER_RUNTIME_ENDPOINT'),
+    )
+    .option('-c, --config <file>', "the agent's configuration, so that its rules hold here too")
+    .option('--state-dir <directory>', "where the agent keeps what it knows of this node's images");
+}
+
+/** `7d`, `1h30m` as milliseconds. */
+export function durationArgument(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 30s, 12h or 7d.');
+  return ms;
+}
+
+/** For an option that may be given several times. */
+export function collect(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
+}

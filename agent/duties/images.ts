@@ -1,0 +1,173 @@
+import { backoffMs } from '../backoff.ts';
+import type { Clock, Random } from '../clock.ts';
+import type { Config } from '../config/load.ts';
+import { NodetenderError } from '../errors.ts';
+import { type DiskUsage, measureDisk } from '../host/disk.ts';
+import { Gatherer } from '../images/gather.ts';
+import type { History } from '../images/history.ts';
+import type { Inventory } from '../images/inventory.ts';
+import { paceOf } from '../images/pace.ts';
+import { plan } from '../images/policy.ts';
+import type { Report } from '../images/report.ts';
+import { acquireRunLock } from '../images/runlock.ts';
+import { runCleaning } from '../images/runner.ts';
+import { sampleUse } from '../images/sampler.ts';
+import type { RunTimer } from '../images/timer.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { agentPolicy } from '../policies.ts';
+import type { RuntimePort } from '../runtime/port.ts';
+import { type AgentTrigger, Runs } from './runs.ts';
+import { keepSchedule } from './schedule.ts';
+import { watchDisk } from './watermark.ts';
+
+export interface ImageDutyOptions {
+  /** The configuration in force at this moment. */
+  readonly config: () => Config;
+  readonly port: RuntimePort;
+  readonly history: History;
+  readonly timer: RunTimer;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** While the runtime is away it is looked for more often than use is sampled: what is used meanwhile nobody sees. */
+const SAMPLE_RETRY = { firstMs: 5_000, longestMs: 300_000 };
+/** Without a limit the disk is measured for the metrics alone. */
+const MEASURE_EVERY_MS = 60_000;
+
+/** The agent's care for images: sampling their use, and runs by schedule, watermark and request. */
+export class ImageDuty {
+  readonly #options: ImageDutyOptions;
+  readonly #signal: AbortSignal;
+  readonly #gatherer: Gatherer;
+  readonly #runs: Runs;
+  #failedSamples = 0;
+  #saveProblem: string | undefined;
+  #imagesPath: string | undefined;
+
+  /** Runs end after the calls in flight once `signal` aborts. */
+  constructor(options: ImageDutyOptions, signal: AbortSignal) {
+    const { config, port, history, clock, log, metrics } = options;
+    this.#options = options;
+    this.#signal = signal;
+    this.#gatherer = new Gatherer({ port, history, clock });
+    const lock = () => acquireRunLock({ directory: config().stateDirectory, clock });
+    this.#runs = new Runs({ run: (trigger) => this.#clean(trigger), lock, clock, log, metrics, signal });
+  }
+
+  /** Works until the signal aborts and the run under way has ended. Rejects only with a defect. */
+  async work(): Promise<void> {
+    const { config, history, timer, metrics, log, clock, random } = this.#options;
+    const everyMs = (): number =>
+      this.#failedSamples === 0
+        ? config().images.sampleEveryMs
+        : Math.min(config().images.sampleEveryMs, backoffMs(this.#failedSamples, SAMPLE_RETRY, random));
+    const onFailure = (error: unknown): void => {
+      this.#failedSamples += 1;
+      log[this.#failedSamples === 1 ? 'warn' : 'debug']({ error }, 'use of images could not be sampled');
+    };
+    const onSample = (inventory: Inventory): void => this.#sampled(inventory);
+    await Promise.all([
+      sampleUse({ gatherer: this.#gatherer, history, clock, everyMs, onSample, onFailure }, this.#signal),
+      keepSchedule(
+        {
+          timer,
+          isEnabled: () => config().images.enabled,
+          run: () => this.request('schedule'),
+          onNextRun: (atMs) => metrics.nextRun(atMs),
+          clock,
+          random,
+          log,
+        },
+        this.#signal,
+      ),
+      watchDisk(
+        {
+          measure: () => this.#measureDisk(),
+          startAbovePercent: () => (config().images.enabled ? config().images.disk?.startAbovePercent : undefined),
+          checkEveryMs: () => config().images.disk?.checkEveryMs ?? MEASURE_EVERY_MS,
+          onMeasured: (disk) => metrics.disk(disk),
+          run: () => this.request('watermark'),
+          clock,
+          log,
+        },
+        this.#signal,
+      ),
+    ]);
+    await this.#runs.ended();
+  }
+
+  /** A run now, or after the one under way. */
+  async request(trigger: AgentTrigger): Promise<Report | undefined> {
+    return await this.#runs.request(trigger);
+  }
+
+  async #clean(trigger: AgentTrigger): Promise<Report> {
+    const { config, port, history, clock, random, metrics } = this.#options;
+    const stopBelowPercent = trigger === 'watermark' ? config().images.disk?.stopBelowPercent : undefined;
+    const report = await runCleaning({
+      trigger,
+      dryRun: false,
+      port,
+      gatherer: this.#gatherer,
+      history,
+      policy: () => agentPolicy(config().images, trigger),
+      pace: paceOf(config().images.pace),
+      clock,
+      random,
+      signal: this.#signal,
+      disk: {
+        measure: () => this.#measureDisk(),
+        ...(stopBelowPercent === undefined ? {} : { stopBelowPercent }),
+      },
+    });
+    this.#tellSaved();
+    // What is left, for the metrics: the plan of the report is that of the run's beginning.
+    if (!this.#signal.aborted) {
+      await this.#gatherer.gather(this.#signal).then(
+        (inventory) => this.#sampled(inventory),
+        () => metrics.planned({ ...report.plan, remove: [] }),
+      );
+    }
+    return report;
+  }
+
+  #sampled(inventory: Inventory): void {
+    const { config, clock, history, metrics, log } = this.#options;
+    if (this.#failedSamples > 0) log.info('use of images is sampled again');
+    this.#failedSamples = 0;
+    for (const { reference, why } of inventory.unresolved) {
+      log.warn({ reference, reason: why }, 'a use could not be resolved; nothing is removed meanwhile');
+    }
+    metrics.planned(plan(inventory, agentPolicy(config().images, 'schedule'), clock.nowMs()));
+    metrics.history(history.size, history.problem === undefined);
+    this.#tellSaved();
+  }
+
+  /** Once when the history can no longer be written, once when it can again. */
+  #tellSaved(): void {
+    const { history, log } = this.#options;
+    const problem = history.problem?.message;
+    if (problem === this.#saveProblem) return;
+    this.#saveProblem = problem;
+    if (problem === undefined) log.info('image history is written again');
+    else log.error({ error: history.problem }, 'image history is not kept over a restart');
+  }
+
+  async #measureDisk(): Promise<DiskUsage> {
+    const { config, port } = this.#options;
+    const configured = config().images.disk?.path;
+    if (configured !== undefined) return await measureDisk(configured);
+    this.#imagesPath ??= (await port.imageFilesystems(this.#signal))[0]?.mountpoint;
+    if (this.#imagesPath === undefined) {
+      throw new NodetenderError(
+        'host/no-statfs',
+        'the runtime names no file system for its images. Give the path of a directory on it as images.disk.path.',
+      );
+    }
+    return await measureDisk(this.#imagesPath);
+  }
+}

@@ -1,0 +1,79 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Gatherer } from '../../../agent/images/gather.ts';
+import { History } from '../../../agent/images/history.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
+import { inMemoryPort } from '../../emulators/runtime/in-memory-port.ts';
+import { RuntimeServer } from '../../emulators/runtime/server.ts';
+import { RuntimeStore } from '../../emulators/runtime/store.ts';
+import { type Outcome, RunningCommand } from './command.ts';
+
+const DAY_MS = 86_400_000;
+
+/** An emulated node and a place for state and configuration, all gone afterwards. */
+export class CommandFixture {
+  readonly directory: string;
+  readonly store = new RuntimeStore();
+  readonly server: RuntimeServer;
+  readonly stateDirectory: string;
+  readonly #running: RunningCommand[] = [];
+
+  static async create(): Promise<CommandFixture> {
+    const fixture = new CommandFixture(await mkdtemp(join(tmpdir(), 'nodetender-')));
+    await fixture.server.start();
+    return fixture;
+  }
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.stateDirectory = join(directory, 'state');
+    this.server = new RuntimeServer({ store: this.store, socketPath: join(directory, 'cri.sock') });
+  }
+
+  /** A command that works on this node. */
+  start(args: readonly string[], env: Record<string, string> = {}): RunningCommand {
+    return this.track(
+      new RunningCommand([...args, '--state-dir', this.stateDirectory], {
+        env: { CONTAINER_RUNTIME_ENDPOINT: this.server.endpoint, ...env },
+      }),
+    );
+  }
+
+  async run(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+    return await this.start(args, env).outcome();
+  }
+
+  track(command: RunningCommand): RunningCommand {
+    this.#running.push(command);
+    return command;
+  }
+
+  /** Removals that were asked for so far. */
+  removeCalls(): number {
+    return this.server.faults.calls.filter(({ method }) => method === 'RemoveImage').length;
+  }
+
+  async writeConfig(text: string): Promise<string> {
+    const path = join(this.directory, 'config.yaml');
+    await writeFile(path, text);
+    return path;
+  }
+
+  /** A history of earlier looks: every image of the store seen `days` ago and not used since. */
+  async rememberImages(days: number): Promise<void> {
+    const clock = new VirtualClock(Date.now() - days * DAY_MS);
+    const history = await History.open({ directory: this.stateDirectory, clock, watchGapMs: Number.POSITIVE_INFINITY });
+    const gatherer = new Gatherer({ port: inMemoryPort(this.store), history, clock });
+    await gatherer.gather();
+    await clock.advance(days * DAY_MS);
+    await gatherer.gather();
+    await history.save();
+  }
+
+  async dispose(): Promise<void> {
+    for (const command of this.#running) await command.dispose();
+    await this.server.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { mainScript } from './command.ts';
+import { eventually } from './eventually.ts';
+
+/** One line of the agent's log. */
+export type LogRecord = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+export interface AgentSettings {
+  readonly endpoint: string;
+  /** Also where its configuration is written. */
+  readonly stateDirectory: string;
+  /** The `images` section of its configuration, in YAML's JSON subset. */
+  readonly images: object;
+  /** How far its wall clock is ahead of the real one. */
+  readonly clockOffsetMs?: number;
+}
+
+const RUN_DEADLINE_MS = 120_000;
+
+/** `nodetender agent` in a process of its own, watched through its log. */
+export class AgentProcess {
+  readonly #process: ChildProcess;
+  readonly records: LogRecord[] = [];
+  readonly #errors: string[] = [];
+
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+    if (process.stdout === null || process.stderr === null) throw new Error('the agent has no output');
+    createInterface({ input: process.stdout }).on('line', (line) => this.records.push(JSON.parse(line) as LogRecord));
+    createInterface({ input: process.stderr }).on('line', (line) => this.#errors.push(line));
+  }
+
+  /** Resolves when it has reached the runtime. */
+  static async start(settings: AgentSettings): Promise<AgentProcess> {
+    const { endpoint, stateDirectory, images, clockOffsetMs = 0 } = settings;
+    const config = join(stateDirectory, 'config.yaml');
+    const content = { stateDirectory, runtime: { endpoint }, http: { address: '' }, images };
+    await writeFile(config, JSON.stringify(content));
+    const offset = fileURLToPath(new URL('clockoffset.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--import', offset, mainScript, 'agent', '--config', config], {
+      env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const agent = new AgentProcess(child);
+    await agent.logged('container runtime');
+    return agent;
+  }
+
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error('the agent was not started');
+    return this.#process.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** The first record with one of these messages after the first `after` ones. */
+  async logged(messages: string | readonly string[], after = 0): Promise<LogRecord> {
+    const wanted = [messages].flat();
+    return await eventually(
+      `the agent logs ${wanted.join(' or ')}`,
+      () => {
+        const record = this.records.slice(after).find(({ msg }) => wanted.includes(msg));
+        if (record === undefined && !this.isRunning) throw new Error(`the agent has ended: ${this.tail()}`);
+        return record;
+      },
+      RUN_DEADLINE_MS,
+    );
+  }
+
+  /** Asks for a run and waits for its end. */
+  async run(): Promise<LogRecord> {
+    const after = this.records.length;
+    await this.beginRun();
+    return await this.logged('run ended', after);
+  }
+
+  /** Asks for a run and waits until it begins. */
+  async beginRun(): Promise<void> {
+    const after = this.records.length;
+    this.#process.kill('SIGUSR1');
+    const tooEarly = 'a run was asked for, but the container runtime is not reached yet';
+    const answer = await this.logged(['run began', tooEarly], after);
+    if (answer.msg === tooEarly) await this.beginRun();
+  }
+
+  /** As the OOM killer or a power cut would end it. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  tail(): string {
+    return [...this.records.slice(-20).map((record) => JSON.stringify(record)), ...this.#errors].join('\n');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (!this.isRunning) return;
+    const exited = once(this.#process, 'exit');
+    this.#process.kill(signal);
+    await exited;
+  }
+}

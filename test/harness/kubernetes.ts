@@ -5,19 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { Api } from './api.ts';
+import type { Api } from './api.ts';
 import { type AuditEvent, auditPolicy, parseAuditLog } from './audit.ts';
-import { CertificateAuthority, type Credentials, type Subject } from './certificates.ts';
+import { Clients } from './clients.ts';
 import { kubernetesComponents } from './components.ts';
 import { Daemon } from './daemon.ts';
-import { kubeconfigText } from './kubeconfig.ts';
 import { freePorts } from './ports.ts';
 
 const execute = promisify(execFile);
 
 /** About 5 s on an idle machine of two cores; suites share it. */
 const READY_DEADLINE_MS = 120_000;
-const administrator: Subject = { commonName: 'admin', organizations: ['system:masters'] };
 
 export interface ControlPlaneOptions {
   /** Garbage collection, DaemonSets, the pods of gone nodes, … Another 100 MB and a few seconds. */
@@ -30,29 +28,19 @@ export interface ControlPlaneOptions {
 export class ControlPlane {
   /** The folder of everything that is its own. */
   readonly folder: string;
-  /** https://127.0.0.1:port, the same through restarts. */
-  readonly server: string;
-  /** What signs the server's and the users' certificates. */
-  readonly authority: CertificateAuthority;
+  /** The ways in; the address stays the same through restarts. */
+  readonly clients: Clients;
   readonly etcd: Daemon;
   readonly apiServer: Daemon;
   readonly controllerManager: Daemon | undefined;
-  /** An administrator's requests. */
-  readonly api: Api;
   readonly #etcdServer: string;
 
   private constructor(folder: string, ports: readonly number[], options: ControlPlaneOptions) {
     const [etcdPort, peerPort, apiPort] = ports;
     const programs = kubernetesComponents();
     this.folder = folder;
-    this.server = `https://127.0.0.1:${apiPort}`;
+    this.clients = new Clients(`https://127.0.0.1:${apiPort}`, folder);
     this.#etcdServer = `http://127.0.0.1:${etcdPort}`;
-    this.authority = new CertificateAuthority('kubernetes');
-    this.api = new Api({
-      server: this.server,
-      certificateAuthority: this.authority.certificate,
-      user: this.authority.issue(administrator),
-    });
     this.etcd = new Daemon({
       name: 'etcd',
       program: programs.etcd,
@@ -101,24 +89,9 @@ export class ControlPlane {
     }
   }
 
-  /** A client certificate. Kubernetes knows no users: the name is all there is, and RBAC grants it nothing at first. */
-  user(subject: Subject, validForMs?: number): Credentials {
-    return this.authority.issue(subject, validForMs);
-  }
-
-  /** The text of a kubeconfig for a user; the administrator's when none is given. */
-  kubeconfig(user: Credentials | { readonly token: string } = this.user(administrator), namespace?: string): string {
-    return kubeconfigText({
-      server: this.server,
-      certificateAuthority: this.authority.certificate,
-      user,
-      ...(namespace === undefined ? {} : { namespace }),
-    });
-  }
-
-  /** Requests as somebody else. */
-  apiOf(user: Credentials | { readonly token: string }): Api {
-    return new Api({ server: this.server, certificateAuthority: this.authority.certificate, user });
+  /** An administrator's requests. */
+  get api(): Api {
+    return this.clients.api;
   }
 
   /**
@@ -171,7 +144,7 @@ export class ControlPlane {
 
   /** Ends everything and removes all of it. Works in any state, and more than once. */
   async destroy(): Promise<void> {
-    this.api.close();
+    this.clients.close();
     // Nothing here is worth a graceful end, and an API server that waits for its open watches takes a minute.
     await this.controllerManager?.kill();
     await this.apiServer.kill();
@@ -183,17 +156,20 @@ export class ControlPlane {
     const file = (name: string, text: string): Promise<void> =>
       writeFile(join(this.folder, name), text, { mode: 0o600 });
     const hosts = ['127.0.0.1', 'localhost', '10.96.0.1', 'kubernetes.default.svc'];
-    const serving = this.authority.issue({ commonName: 'kube-apiserver', hosts });
+    const serving = this.clients.authority.issue({ commonName: 'kube-apiserver', hosts });
     const tokens = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     await Promise.all([
-      file('ca.crt', this.authority.certificate),
+      file('ca.crt', this.clients.authority.certificate),
       file('server.crt', serving.certificate),
       file('server.key', serving.key),
       file('tokens.key', tokens.privateKey.export({ type: 'sec1', format: 'pem' })),
       file('tokens.pub', tokens.publicKey.export({ type: 'spki', format: 'pem' })),
       file('audit.json', auditPolicy),
-      file('admin.kubeconfig', this.kubeconfig()),
-      file('controllers.kubeconfig', this.kubeconfig(this.user({ commonName: 'system:kube-controller-manager' }))),
+      this.clients.kubeconfigFile('admin'),
+      file(
+        'controllers.kubeconfig',
+        this.clients.kubeconfig(this.clients.user({ commonName: 'system:kube-controller-manager' })),
+      ),
     ]);
   }
 

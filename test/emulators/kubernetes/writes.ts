@@ -1,0 +1,327 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Clock } from '../../../agent/clock.ts';
+import type { CustomResources } from './crds.ts';
+import { fromStoredForm, toStoredForm, validateEvent } from './events.ts';
+import { jsonPatch } from './jsonpatch.ts';
+import { mergePatch } from './merge.ts';
+import {
+  clone,
+  equal,
+  isObject,
+  type Json,
+  type JsonObject,
+  listAt,
+  numberAt,
+  objectAt,
+  type StoredObject,
+  textAt,
+  without,
+} from './objects.ts';
+import type { Resource } from './resources.ts';
+import { alreadyExists, badRequest, conflict, invalid, notFound, StatusError, type Subject } from './status.ts';
+import type { ObjectStore } from './store.ts';
+import { strategicMergePatch } from './strategic.ts';
+import { checkReadable, checkValid, fitted } from './validation.ts';
+
+/** Where a write goes. */
+export interface Target {
+  readonly resource: Resource;
+  /** '' for resources that live in none. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+}
+
+/** The rules by which a write becomes a stored object: versions, generations, what may change through which path. */
+export class Writes {
+  readonly #store: ObjectStore;
+  readonly #clock: Clock;
+  readonly #crds: CustomResources;
+
+  constructor(store: ObjectStore, crds: CustomResources, clock: Clock) {
+    this.#store = store;
+    this.#crds = crds;
+    this.#clock = clock;
+  }
+
+  /** Throws 404 where it does not exist. */
+  get({ resource, namespace, name }: Target): StoredObject {
+    const object = this.#store.get(resource, namespace, name);
+    if (object === undefined) throw notFound({ ...resource, name });
+    return object;
+  }
+
+  create(resource: Resource, namespace: string, sent: Json, dryRun = false): StoredObject {
+    const body = objectOf(sent);
+    checkReadable(resource, body);
+    const metadata = objectAt(body, 'metadata');
+    if (textAt(metadata, 'namespace') !== '' && textAt(metadata, 'namespace') !== namespace) {
+      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    }
+    const name = textAt(metadata, 'name') || generatedName(textAt(metadata, 'generateName'));
+    const subject: Subject = { ...resource, name };
+    if (name === '') throw invalid(subject, { 'metadata.name': 'Required value: name or generateName is required' });
+    if (textAt(metadata, 'resourceVersion') !== '') {
+      throw badRequest('resourceVersion should not be set on objects to be created');
+    }
+    if (namespace !== '' && this.#store.get({ storedAs: 'namespaces' }, '', namespace) === undefined) {
+      throw notFound({ group: '', plural: 'namespaces', kind: 'Namespace', name: namespace });
+    }
+    if (this.#store.get(resource, namespace, name) !== undefined) throw alreadyExists(subject);
+    const object: StoredObject = {
+      ...toStoredForm(resource, withDefaults(resource, body)),
+      metadata: {
+        ...metadata,
+        name,
+        ...(namespace === '' ? {} : { namespace }),
+        uid: randomUUID(),
+        resourceVersion: '',
+        creationTimestamp: timeText(this.#clock.nowMs()),
+        ...(resource.hasGeneration ? { generation: 1 } : {}),
+      },
+    };
+    const checked = this.#checked(resource, object, undefined);
+    return dryRun ? checked : this.#store.put(resource, checked);
+  }
+
+  /** PUT. `sent` is the whole object, in the form of `target.resource`. */
+  replace(target: Target, sent: Json, dryRun = false): StoredObject {
+    const { resource, namespace, name, subresource } = target;
+    const body = objectOf(sent);
+    checkReadable(resource, body);
+    const metadata = objectAt(body, 'metadata');
+    if (textAt(metadata, 'name') !== name) {
+      throw badRequest(
+        `the name of the object (${textAt(metadata, 'name')}) does not match the name on the URL (${name})`,
+      );
+    }
+    const current = this.#store.get(resource, namespace, name);
+    const version = textAt(metadata, 'resourceVersion');
+    if (current === undefined) {
+      if (resource.createsOnUpdate && version === '' && subresource === '') {
+        return this.create(resource, namespace, body, dryRun);
+      }
+      throw notFound({ ...resource, name });
+    }
+    if (version === '' && !resource.overwritesBlindly) {
+      throw invalid(
+        { ...resource, name },
+        { 'metadata.resourceVersion': 'Invalid value: 0: must be specified for an update' },
+      );
+    }
+    return this.#write(target, current, toStoredForm(resource, body), dryRun);
+  }
+
+  /** PATCH, by the content type. */
+  patch(target: Target, contentType: string, patch: Json, dryRun = false): StoredObject {
+    const { resource } = target;
+    const current = this.get(target);
+    const shown = fromStoredForm(resource, current);
+    const body = objectOf(patched(resource, shown, contentType, patch));
+    // A patch that brings a version brings a precondition; one that does not applies to whatever is there.
+    checkReadable(resource, body);
+    return this.#write(target, current, toStoredForm(resource, body), dryRun);
+  }
+
+  /** The object as it was; `gone` tells whether it is no longer there, or waits for its pod's end or its finalizers. */
+  delete(target: Target, options: JsonObject): { readonly object: StoredObject; readonly gone: boolean } {
+    const current = this.get(target);
+    const { resource, name } = target;
+    for (const field of ['uid', 'resourceVersion'] as const) {
+      const wanted = textAt(options, `preconditions.${field}`);
+      if (wanted !== '' && wanted !== current.metadata[field]) {
+        const label = field === 'uid' ? 'UID' : 'ResourceVersion';
+        throw conflict(
+          { ...resource, name },
+          `the ${label} in the precondition (${wanted}) does not match the ${label} in record (${current.metadata[field]}). The object might have been ${field === 'uid' ? 'deleted and then recreated' : 'modified'}`,
+        );
+      }
+    }
+    const graceSeconds = resource.plural === 'pods' && resource.group === '' ? graceOf(current, options) : 0;
+    const held = listAt(current, 'metadata.finalizers').length > 0;
+    if (graceSeconds === 0 && !held) {
+      this.#store.delete(resource, current);
+      this.#crds.deleted(resource, current);
+      return { object: current, gone: true };
+    }
+    if (
+      textAt(current, 'metadata.deletionTimestamp') !== '' &&
+      numberAt(current, 'metadata.deletionGracePeriodSeconds') <= graceSeconds
+    ) {
+      return { object: current, gone: false };
+    }
+    const object = this.#store.put(resource, {
+      ...current,
+      metadata: {
+        ...current.metadata,
+        deletionTimestamp: timeText(this.#clock.nowMs() + graceSeconds * 1000),
+        deletionGracePeriodSeconds: graceSeconds,
+        ...(resource.hasGeneration ? { generation: numberAt(current, 'metadata.generation') + 1 } : {}),
+      },
+    });
+    return { object, gone: false };
+  }
+
+  #write(target: Target, current: StoredObject, body: JsonObject, dryRun: boolean): StoredObject {
+    const { resource, name, subresource } = target;
+    const metadata = objectAt(body, 'metadata');
+    const version = textAt(metadata, 'resourceVersion');
+    if (version !== '' && version !== current.metadata.resourceVersion) throw conflict({ ...resource, name });
+    const uid = textAt(metadata, 'uid');
+    if (uid !== '' && uid !== current.metadata.uid) {
+      throw conflict(
+        { ...resource, name },
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
+      );
+    }
+    const updated = this.#checked(resource, updatedObject(resource, subresource, current, body), current);
+    if (equal(updated, current)) return current;
+    const next = withGeneration(resource, updated, current);
+    if (dryRun) return next;
+    if (textAt(next, 'metadata.deletionTimestamp') !== '' && isReleased(next, current)) {
+      return this.#store.delete(resource, next);
+    }
+    return this.#store.put(resource, next);
+  }
+
+  #checked(resource: Resource, object: StoredObject, previous: StoredObject | undefined): StoredObject {
+    const schema = this.#crds.schemaOf(resource);
+    const known = schema === undefined ? object : fitted(resource, schema, object);
+    checkValid(resource, known);
+    validateEvent(resource, known, previous);
+    return this.#crds.accepted(resource, known);
+  }
+}
+
+/** Which parts of a body count: spec and status are written through paths of their own, and some metadata never. */
+function updatedObject(resource: Resource, subresource: string, current: StoredObject, body: JsonObject): StoredObject {
+  const { metadata: _metadata, status, ...rest } = body;
+  const { metadata: _current, status: currentStatus, ...currentRest } = current;
+  const isStatus = subresource === 'status';
+  const shownStatus = isStatus || !resource.hasStatus ? status : currentStatus;
+  const sent = objectAt(body, 'metadata');
+  const kept: JsonObject = {};
+  for (const field of [
+    'name',
+    'namespace',
+    'uid',
+    'resourceVersion',
+    'creationTimestamp',
+    'generation',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generateName',
+  ]) {
+    const value = current.metadata[field];
+    if (value !== undefined) kept[field] = value;
+  }
+  return {
+    ...(isStatus ? currentRest : rest),
+    ...(shownStatus === undefined ? {} : { status: shownStatus }),
+    // Through the status path of a custom resource no metadata changes; of a built-in one labels and annotations do.
+    metadata: isStatus && resource.custom ? current.metadata : { ...normalized(sent), ...kept, ...current_(current) },
+  };
+}
+
+function current_({ metadata: { name, uid, resourceVersion } }: StoredObject): {
+  name: string;
+  uid: string;
+  resourceVersion: string;
+} {
+  return { name, uid, resourceVersion };
+}
+
+/** Empty maps and lists are the same as none. */
+function normalized(metadata: JsonObject): JsonObject {
+  const isEmpty = (value: Json): boolean =>
+    value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+  return Object.fromEntries(
+    Object.entries(metadata).filter(([field, value]) => !isEmpty(value) && !serverFields.has(field)),
+  );
+}
+
+const serverFields = new Set([
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'generation',
+  'creationTimestamp',
+  'managedFields',
+  'selfLink',
+]);
+
+function withGeneration(resource: Resource, updated: StoredObject, current: StoredObject): StoredObject {
+  const meaning = (object: StoredObject): JsonObject => without(without(object, 'metadata'), 'status');
+  if (!resource.hasGeneration || equal(meaning(updated), meaning(current))) return updated;
+  return { ...updated, metadata: { ...updated.metadata, generation: numberAt(current, 'metadata.generation') + 1 } };
+}
+
+/** The last finalizer of an object that is being deleted has gone. */
+function isReleased(next: StoredObject, current: StoredObject): boolean {
+  return listAt(next, 'metadata.finalizers').length === 0 && listAt(current, 'metadata.finalizers').length > 0;
+}
+
+function patched(resource: Resource, target: JsonObject, contentType: string, patch: Json): Json {
+  const mediaType = contentType.split(';')[0]?.trim();
+  if (mediaType === 'application/json-patch+json') return jsonPatch(target, patch);
+  if (mediaType === 'application/merge-patch+json') return mergePatch(target, objectOf(patch));
+  if (mediaType === 'application/strategic-merge-patch+json' && !resource.custom) {
+    return strategicMergePatch(target, objectOf(patch));
+  }
+  const accepted = [
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    ...(resource.custom ? [] : ['application/strategic-merge-patch+json']),
+    'application/apply-patch+yaml',
+  ];
+  throw new StatusError(
+    415,
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
+}
+
+/** What the server fills in, as far as somebody looks at it. */
+function withDefaults(resource: Resource, body: JsonObject): JsonObject {
+  const object = clone(body);
+  if (resource.custom && resource.hasStatus) return without(object, 'status');
+  if (resource.group !== '') return object;
+  if (resource.plural === 'pods') {
+    return {
+      ...object,
+      spec: { restartPolicy: 'Always', terminationGracePeriodSeconds: 30, ...objectAt(object, 'spec') },
+      status: { phase: 'Pending', qosClass: 'BestEffort' },
+    };
+  }
+  if (resource.plural === 'namespaces') return { ...object, status: { phase: 'Active' } };
+  if (resource.plural === 'nodes') {
+    // Until the node says that it is ready nothing is scheduled to it.
+    const taint: JsonObject = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
+    const taints = listAt(object, 'spec.taints').filter((held) => textAt(held, 'key') !== taint['key']);
+    return { ...object, spec: { ...objectAt(object, 'spec'), taints: [...taints, taint] } };
+  }
+  return object;
+}
+
+/** Seconds that a pod has to end; 0 when nobody runs it. */
+function graceOf(pod: StoredObject, options: JsonObject): number {
+  if (textAt(pod, 'spec.nodeName') === '') return 0;
+  if (['Succeeded', 'Failed'].includes(textAt(pod, 'status.phase'))) return 0;
+  const asked = options['gracePeriodSeconds'];
+  return typeof asked === 'number' ? Math.max(0, asked) : numberAt(pod, 'spec.terminationGracePeriodSeconds');
+}
+
+function objectOf(value: Json): JsonObject {
+  if (!isObject(value))
+    throw badRequest(`json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into an object`);
+  return value;
+}
+
+function generatedName(prefix: string): string {
+  return prefix === '' ? '' : `${prefix}${randomUUID().slice(0, 5)}`;
+}
+
+/** RFC 3339 with seconds, as metadata has it. */
+function timeText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}

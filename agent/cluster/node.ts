@@ -1,3 +1,4 @@
+import { annotationPrefix } from './names.ts';
 import { nodes, type NodeObject } from './objects.ts';
 import { Watched, type WatchedOptions } from './watch.ts';
 
@@ -20,8 +21,6 @@ export interface NodeView {
   /** `linux` or `windows`; empty for a node that has never reported, as virtual ones may not. */
   readonly operatingSystem: string;
 }
-
-const annotationPrefix = 'nodetender.dev/';
 
 /** One's own Node, followed by its name. */
 export class OwnNode extends Watched<NodeObject, NodeView> {

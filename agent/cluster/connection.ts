@@ -65,13 +65,18 @@ export class ApiConnection {
     });
   }
 
-  /** The lines of an answer that goes on: parsed JSON, or nothing for a line that is empty. Must be iterated or ended. */
+  /**
+   * An answer that goes on: first undefined, when it has begun, then the JSON of each line. Iterate it, to its end or
+   * until `return`.
+   */
   async *follow(question: Question): AsyncGenerator<unknown, void, void> {
     const { asked, signal } = question;
     const stop = new AbortController();
     const abort = (): void => stop.abort();
+    signal?.addEventListener('abort', abort, { once: true });
     try {
       const response = await this.#persist(question, async (opening) => {
+        // The response outlives its opening: only until it is there may the deadline end it.
         opening.addEventListener('abort', abort, { once: true });
         try {
           return await this.#send(question, stop.signal);
@@ -79,11 +84,11 @@ export class ApiConnection {
           opening.removeEventListener('abort', abort);
         }
       });
-      signal?.addEventListener('abort', abort, { once: true });
-      if (signal?.aborted === true) throw cancelledError(asked);
       yield undefined;
       const tooLong = (): Error => tooLarge(asked, `an event of more than ${maxEventBytes} bytes`);
       for await (const line of lines(response.body, maxEventBytes, tooLong)) yield parse(line, asked);
+      // Ended by the server, or by us?
+      signal?.throwIfAborted();
     } catch (error) {
       throw signal?.aborted === true ? cancelledError(asked) : error;
     } finally {

@@ -101,7 +101,8 @@ export class Http2Line implements Line {
     } catch (error) {
       throw cutError(this.#options.server.origin, this.#end ?? error);
     }
-    if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+    // A stream that was destroyed before anybody read it looks as if it had ended.
+    if (!stream.readableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
       throw cutError(this.#options.server.origin, this.#end ?? new Error(`stream ended with code ${stream.rstCode}`));
     }
   }

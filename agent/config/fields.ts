@@ -83,6 +83,16 @@ export function duration(min: string, max: string) {
   );
 }
 
+/** Reads to milliseconds; `never` to infinitely many. */
+export function durationOrNever(min: string, max: string) {
+  const read = within(parseDuration, min, max);
+  return text(
+    `a duration from ${min} to ${max}, such as 90s, 1h30m or 7d, or never`,
+    { title: `duration, ${min} to ${max}, or never`, pattern: `${DURATION.source}|^never$`, minLength: 1 },
+    (text) => (text === 'never' ? Number.POSITIVE_INFINITY : read(text)),
+  );
+}
+
 /** Reads to bytes. */
 export function size(min: string, max: string) {
   const read = within(parseSize, min, max);

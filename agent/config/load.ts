@@ -77,7 +77,7 @@ function refused(source: string, problems: readonly Problem[]): NodetenderError 
 }
 
 /** From the file's words to the rooms': units in the names, and what belongs together in one value. */
-function toConfig({ stateDirectory, runtime, log, http, images }: z.output<typeof schema>) {
+function toConfig({ stateDirectory, runtime, log, http, images, cluster }: z.output<typeof schema>) {
   const { schedule, budget, disk } = images;
   const when: Schedule['when'] = schedule.cron
     ? { cron: schedule.cron, timeZone: schedule.timeZone }
@@ -120,6 +120,18 @@ function toConfig({ stateDirectory, runtime, log, http, images }: z.output<typeo
           ? images.pace
           : { burst: images.pace.burst, pauseMs: images.pace.pause, slowCallMs: images.pace.slowCall },
       sampleEveryMs: images.sampleEvery,
+    },
+    cluster: {
+      enabled: cluster.enabled,
+      nodeName: cluster.nodeName ?? undefined,
+      namespace: cluster.namespace ?? undefined,
+      /** Infinity: however long. */
+      unreachableLimitMs: cluster.unreachableLimit,
+      settleMs: cluster.settle,
+      /** Undefined: the agent's own and kube-system. */
+      excludeNamespaces: cluster.excludeNamespaces ?? undefined,
+      nodeFilter: cluster.nodeFilter,
+      imageList: { timeoutMs: cluster.imageList.timeout },
     },
   };
 }

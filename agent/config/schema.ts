@@ -1,7 +1,31 @@
 import * as z from 'zod/mini';
-import { choice, count, duration, field, flag, list, mapping, optional, percentage, section, size } from './fields.ts';
+import {
+  choice,
+  count,
+  duration,
+  durationOrNever,
+  field,
+  flag,
+  list,
+  mapping,
+  optional,
+  percentage,
+  section,
+  size,
+} from './fields.ts';
 import type { Path } from './problems.ts';
-import { absolutePath, cron, imageRule, listenAddress, repositoryPattern, timeZone, unixSocket } from './texts.ts';
+import {
+  absolutePath,
+  cron,
+  imageRule,
+  labelSelector,
+  listenAddress,
+  namespaceName,
+  nodeName,
+  repositoryPattern,
+  timeZone,
+  unixSocket,
+} from './texts.ts';
 
 /** Every key of the configuration file: its kind and bounds, its default, and what it means. Nothing else knows them. */
 export const schema = section('Configuration of the Nodetender agent.', {
@@ -131,6 +155,45 @@ export const schema = section('Configuration of the Nodetender agent.', {
       'How hard the runtime is worked: gentle is not felt by pods that start meanwhile, fast is soonest done.',
     ),
     sampleEvery: field(duration('10s', '1d'), '5m', 'Time between two looks at which images are in use.'),
+  }),
+
+  cluster: section('The Kubernetes cluster that this node belongs to.', {
+    enabled: field(
+      z.union([choice(['auto']), flag()], { error: 'auto, true or false' }),
+      'auto',
+      'Whether to follow the API server. auto: when the agent is a pod, or was given a kubeconfig.',
+    ),
+    nodeName: optional(nodeName, 'Name of the Node that this is. --node-name, else NODE_NAME, when left out.'),
+    namespace: optional(namespaceName, 'Namespace of the agent. The one of its pod or kubeconfig, when left out.'),
+    unreachableLimit: field(
+      durationOrNever('1m', '366d'),
+      '10m',
+      'Nothing is removed when the API server has not been heard for this long. never: however long.',
+    ),
+    settle: field(
+      duration('0s', '1d'),
+      '10m',
+      'No cleanup until a node that was drained has been schedulable and Ready for this long.',
+    ),
+    excludeNamespaces: optional(
+      list(namespaceName, 20),
+      'Namespaces of the ConfigMaps that list images to keep. The agent’s own and kube-system, when left out.',
+    ),
+    nodeFilter: section('The nodes that ImageLists reach.', {
+      type: field(
+        choice(['exclude', 'include']),
+        'exclude',
+        'Whether the selected nodes are left out, or alone meant.',
+      ),
+      selectors: field(
+        list(labelSelector, 100),
+        ['eraser.sh/cleanup.filter'],
+        'Label selectors; a node is selected when one of them fits.',
+      ),
+    }),
+    imageList: section('Eraser’s ImageLists.', {
+      timeout: field(duration('1m', '1d'), '15m', 'A node that has not reported for this long counts as failed.'),
+    }),
   }),
 });
 

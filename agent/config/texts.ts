@@ -71,6 +71,36 @@ export const repositoryPattern = text(
   parseRepositoryPattern,
 );
 
+const LABEL = /[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/.source;
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+export const namespaceName = text(
+  'the name of a namespace such as kube-system',
+  { title: 'namespace', pattern: `^${LABEL}$` },
+  matching(new RegExp(`^${LABEL}$`)),
+);
+
+export const nodeName = text(
+  'the name of a Node such as node-1',
+  { title: 'node name', pattern: `^${LABEL}([.]${LABEL})*$`, maxLength: 253 },
+  matching(new RegExp(`^${LABEL}([.]${LABEL})*$`)),
+);
+
+const LABEL_KEY = /([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?/.source;
+const LABEL_VALUE = /([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?/.source;
+const REQUIREMENT = `(!?${LABEL_KEY}|${LABEL_KEY}(=|==|!=)${LABEL_VALUE})`;
+
+/** The part of kubectl's selectors without sets: `key`, `!key`, `key=value`, `key!=value`, several with commas. */
+export const labelSelector = text(
+  'a label selector such as example.com/gpu, !spot or disk=ssd,zone!=b',
+  { title: 'label selector', pattern: `^${REQUIREMENT}(,${REQUIREMENT})*$`, maxLength: 512 },
+  matching(new RegExp(`^${REQUIREMENT}(,${REQUIREMENT})*$`), 512),
+);
+
+function matching(pattern: RegExp, maxLength = 253): (text: string) => string | undefined {
+  return (text) => (text.length <= maxLength && pattern.test(text) ? text : undefined);
+}
+
 function isPath(path: string, maxBytes: number): boolean {
   return path.startsWith('/') && !path.includes('\0') && Buffer.byteLength(path) <= maxBytes;
 }

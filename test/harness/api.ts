@@ -1,5 +1,6 @@
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 
 import type { Credentials } from './certificates.ts';
@@ -13,6 +14,12 @@ export interface ApiAnswer {
   readonly body: Json;
 }
 
+export interface SendOptions {
+  readonly contentType?: string;
+  readonly accept?: string;
+}
+
+const mergePatch: SendOptions = { contentType: 'application/merge-patch+json' };
 const DEADLINE_MS = 30_000;
 
 /**
@@ -39,30 +46,24 @@ export class Api {
   }
 
   /** Any request; `path` with its query. Resolves whatever the status is. */
-  async send(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<ApiAnswer> {
-    const url = new URL(path, this.#server);
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const options = {
-      method,
-      signal: AbortSignal.timeout(DEADLINE_MS),
-      headers: {
-        accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': contentType }),
-        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
-      },
-    };
-    const request =
-      url.protocol === 'https:' ? httpsRequest(url, { ...options, agent: this.#agent }) : httpRequest(url, options);
-    request.once('error', reject);
-    request.once('response', resolve);
-    request.end(body === undefined ? undefined : JSON.stringify(body));
-    const response = await promise;
+  async send(method: string, path: string, body?: unknown, options: SendOptions = {}): Promise<ApiAnswer> {
+    const response = await this.#open(method, path, body, options, AbortSignal.timeout(DEADLINE_MS));
     const answer = await text(response);
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,
       body: (answer.startsWith('{') ? JSON.parse(answer) : { text: answer }) as Json,
     };
+  }
+
+  /** The frames of a watch as they arrive. Leaving the loop ends the watch. */
+  async *watch(path: string, options: SendOptions = {}): AsyncGenerator<{ type: string; object: Json }> {
+    const response = await this.#open('GET', path, undefined, options, AbortSignal.timeout(2 * DEADLINE_MS));
+    try {
+      for await (const line of createInterface({ input: response })) yield JSON.parse(line);
+    } finally {
+      response.destroy();
+    }
   }
 
   async get(path: string): Promise<Json> {
@@ -79,13 +80,35 @@ export class Api {
 
   /** A JSON merge patch (RFC 7386). */
   async merge(path: string, patch: Json): Promise<Json> {
-    return succeeded(`PATCH ${path}`, await this.send('PATCH', path, patch, 'application/merge-patch+json'));
+    return succeeded(`PATCH ${path}`, await this.send('PATCH', path, patch, mergePatch));
   }
 
   /** Not an error where it does not exist. */
   async delete(path: string, options?: Json): Promise<void> {
     const answer = await this.send('DELETE', path, options);
     if (answer.status !== 404) succeeded(`DELETE ${path}`, answer);
+  }
+
+  async #open(
+    method: string,
+    path: string,
+    body: unknown,
+    { contentType = 'application/json', accept = 'application/json' }: SendOptions,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const sent = body === undefined || typeof body === 'string' ? (body ?? '') : JSON.stringify(body);
+    const headers = {
+      accept,
+      // Node says no length by itself for a DELETE, whose body the server would take for another request.
+      ...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(sent) }),
+      ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+    };
+    const request = httpsRequest(new URL(path, this.#server), { method, signal, headers, agent: this.#agent });
+    request.once('error', reject);
+    request.once('response', resolve);
+    request.end(sent);
+    return await promise;
   }
 
   close(): void {

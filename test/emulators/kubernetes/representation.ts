@@ -1,5 +1,5 @@
 import { fromStoredForm } from './events.ts';
-import { type JsonObject, objectAt, type StoredObject } from './objects.ts';
+import { type JsonObject, objectAt, type StoredObject, without } from './objects.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 
 /** How objects are shown to one client: in the version it asked for, whole or nothing but their metadata. */
@@ -7,7 +7,7 @@ export interface Representation {
   readonly object: (object: StoredObject) => JsonObject;
   readonly list: (items: readonly StoredObject[], metadata: JsonObject) => JsonObject;
   /** An object that carries nothing but how far a watch has come. */
-  readonly bookmark: (revision: number, annotations?: JsonObject) => JsonObject;
+  readonly bookmark: (revision: number) => JsonObject;
 }
 
 /** By the Accept header: `application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1`. Tables fall back to objects. */
@@ -20,21 +20,16 @@ export function representationOf(resource: Resource, accept: string): Representa
     metadataOnly
       ? { ...type, metadata: objectAt(stored, 'metadata') }
       : { ...fromStoredForm(resource, stored), ...type };
+  // Within a list the Go types leave out what the list says already.
+  const untyped = (stored: StoredObject): JsonObject => without(without(object(stored), 'kind'), 'apiVersion');
   return {
     object,
     list: (items, metadata) => ({
       kind: `${type.kind}List`,
       apiVersion: type.apiVersion,
       metadata,
-      items: items.map(object),
+      items: items.map(resource.custom || metadataOnly ? object : untyped),
     }),
-    bookmark: (revision, annotations) => ({
-      ...type,
-      metadata: {
-        resourceVersion: String(revision),
-        creationTimestamp: null,
-        ...(annotations === undefined ? {} : { annotations }),
-      },
-    }),
+    bookmark: (revision) => ({ ...type, metadata: { resourceVersion: String(revision), creationTimestamp: null } }),
   };
 }

@@ -16,8 +16,6 @@ export interface WatchOptions {
   readonly representation: Representation;
   /** Changes after this one are sent; undefined: what is there now, and everything after. */
   readonly from: number | undefined;
-  /** With `from` undefined: a bookmark says when all that was there has been sent. */
-  readonly marksInitialEvents: boolean;
   /** Undefined: the client asked for none. */
   readonly bookmarkEveryMs: number | undefined;
   readonly timeoutMs: number;
@@ -34,6 +32,8 @@ export class Watch {
   #wake = Promise.withResolvers<void>();
   #state: 'open' | 'ended' | 'cut' = 'open';
   #silent = false;
+  /** The last change of this resource since the watch began, whether it matched or not. */
+  #lastRevision: number | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -60,7 +60,6 @@ export class Watch {
     this.end();
   }
 
-  /** Any text on the line: what broken proxies do. */
   async *frames(): AsyncGenerator<string> {
     const { store, bookmarkEveryMs, timeoutMs, signal } = this.#options;
     const over = new AbortController();
@@ -85,14 +84,10 @@ export class Watch {
   }
 
   #begin(): void {
-    const { store, from, storedAs, matches, representation, marksInitialEvents } = this.#options;
+    const { store, from, storedAs, matches, representation } = this.#options;
     if (from === undefined) {
-      const { revision } = store;
       for (const object of store.list({ storedAs })) {
         if (matches(object)) this.#send('ADDED', representation.object(object));
-      }
-      if (marksInitialEvents) {
-        this.#send('BOOKMARK', representation.bookmark(revision, { 'k8s.io/initial-events-end': 'true' }));
       }
       return;
     }
@@ -106,9 +101,10 @@ export class Watch {
   }
 
   /** To a client with a selector an object that begins to match appears, and one that ceases to match is gone. */
-  #changed({ type, storedAs, object, previous }: Change): void {
+  #changed({ type, storedAs, object, previous, revision }: Change): void {
     const { matches, representation } = this.#options;
     if (storedAs !== this.#options.storedAs || this.#state !== 'open') return;
+    this.#lastRevision = revision;
     const matched = previous !== undefined && matches(previous);
     const isMatch = type !== 'DELETED' && matches(object);
     if (isMatch) this.#send(matched ? 'MODIFIED' : 'ADDED', representation.object(object));
@@ -123,8 +119,10 @@ export class Watch {
     this.end();
   }
 
+  /** As from an API server over an older etcd: where nothing of this resource has changed there is no bookmark. */
   #bookmark(): void {
-    this.#send('BOOKMARK', this.#options.representation.bookmark(this.#options.store.revision));
+    if (this.#lastRevision === undefined) return;
+    this.#send('BOOKMARK', this.#options.representation.bookmark(this.#lastRevision));
   }
 
   async #keepBookmarking(everyMs: number, ended: AbortSignal): Promise<void> {

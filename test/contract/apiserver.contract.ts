@@ -293,7 +293,7 @@ export function describeApiServerContract(name: string, start: () => Promise<Api
         const lease = (renewTime: string): Json => ({ metadata: { name: unique('lease') }, spec: { renewTime } });
         expect((await api.send('POST', leases, lease('2026-01-01T00:00:00.000000Z'))).status).toBe(201);
         for (const time of ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000Z', 'now']) {
-          expect(status(await api.send('POST', leases, lease(time))), time).toMatchObject({ code: 400 });
+          expect(status(await api.send('POST', leases, lease(time)))).toMatchObject({ code: 400 });
         }
       });
 
@@ -342,7 +342,7 @@ export function describeApiServerContract(name: string, start: () => Promise<Api
             metadata: { name: unique('list') },
             spec,
           });
-          expect(status(answer), JSON.stringify(spec)).toMatchObject({ code: 422, reason: 'Invalid' });
+          expect(status(answer)).toMatchObject({ code: 422, reason: 'Invalid' });
         }
       });
 

@@ -7,6 +7,7 @@ import { evict } from './eviction.ts';
 import { type Fault, Faults } from './faults.ts';
 import { Lists, refuseFuture } from './lists.ts';
 import { isObject, type Json, type JsonObject, type StoredObject, textAt } from './objects.ts';
+import { decodeProtobuf } from './protobuf.ts';
 import { type Representation, representationOf } from './representation.ts';
 import { type ApiRequest, isTrue, readResourceRequest, type ResourceRequest } from './requests.ts';
 import { builtInResources, type Resource } from './resources.ts';
@@ -229,7 +230,7 @@ export class EmulatedApiServer {
 
   #delete(wanted: ResourceRequest, representation: Representation, request: ApiRequest): ApiResponse {
     const { resource, query } = wanted;
-    const sent = request.body === '' ? {} : bodyOf(request);
+    const sent = request.body.length === 0 ? {} : bodyOf(request);
     const grace = query.get('gracePeriodSeconds');
     const options: JsonObject = {
       ...(isObject(sent) ? sent : {}),
@@ -282,6 +283,7 @@ function targetOf({ resource, namespace, name, subresource }: ResourceRequest, o
 }
 
 function bodyOf(request: ApiRequest): Json {
+  if (typeof request.body !== 'string') return decodeProtobuf(request.body);
   if (Buffer.byteLength(request.body) > MAX_BODY_BYTES) {
     throw new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`);
   }

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from './objects.ts';
+import { openApi } from './openapi.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 
 const version: JsonObject = { major: '1', minor: '34', gitVersion: 'v1.34.4-emulated', platform: 'linux/amd64' };
@@ -22,6 +23,7 @@ export function discover(path: string, resources: readonly Resource[]): JsonObje
       };
     default:
   }
+  if (path.startsWith('/openapi/')) return openApi(path, resources);
   const [prefix, ...parts] = path.split('/').filter((part) => part !== '');
   const groupVersion = parts.join('/');
   if (prefix === 'apis' && parts.length === 1) {

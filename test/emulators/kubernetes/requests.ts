@@ -9,7 +9,8 @@ export interface ApiRequest {
   readonly url: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: string;
+  /** JSON as text, or protobuf. */
+  readonly body: string | Buffer;
   /** From the client's certificate, where it showed one. */
   readonly certificate?: { readonly commonName: string; readonly organizations: readonly string[] };
   /** Aborts when the client has gone. */

@@ -139,10 +139,14 @@ async function requestOf(incoming: Incoming, signal: AbortSignal): Promise<ApiRe
     method: incoming.method ?? 'GET',
     url: incoming.url ?? '/',
     headers: headersOf(incoming),
-    body: Buffer.concat(chunks).toString(),
+    body: isProtobuf(incoming) ? Buffer.concat(chunks) : Buffer.concat(chunks).toString(),
     ...(certificate === undefined ? {} : { certificate }),
     signal,
   };
+}
+
+function isProtobuf({ headers }: Incoming): boolean {
+  return headers['content-type'] === 'application/vnd.kubernetes.protobuf';
 }
 
 function headersOf(incoming: Incoming): Record<string, string | undefined> {

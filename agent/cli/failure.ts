@@ -11,6 +11,7 @@ export function reportFailure(terminal: Terminal, error: unknown, verbose: boole
       terminal.err(`${depth === 0 ? '' : 'caused by: '}${cause.stack ?? cause.message}\n`);
     }
   }
+  if (isNodetenderError(error, 'cluster/cancelled')) return exitStatus.interrupted;
   return isNodetenderError(error, 'usage', 'rule/invalid', 'config/invalid', 'config/unreadable')
     ? exitStatus.usage
     : exitStatus.failed;

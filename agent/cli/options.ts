@@ -20,6 +20,32 @@ export function addNodeOptions(command: Command): Command {
     .option('--state-dir <directory>', "where the agent keeps what it knows of this node's images");
 }
 
+/** Options that reach a cluster, as kubectl has them. */
+export interface ClusterOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+}
+
+export function addClusterOptions(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'default: the files that KUBECONFIG names, then ~/.kube/config')
+    .option('--context <name>', "default: the kubeconfig's current context")
+    .option('-n, --namespace <name>', "the agents' namespace; default: where the ConfigMap nodetender-control is");
+}
+
+/** Which nodes, beside those that are named. */
+export interface SelectionOptions {
+  readonly selector?: string;
+  readonly all?: boolean;
+}
+
+export function addSelectionOptions(command: Command): Command {
+  return command
+    .option('-l, --selector <labels>', 'nodes with these labels, such as pool=web or pool!=web')
+    .option('--all', 'every node');
+}
+
 /** `7d`, `1h30m` as milliseconds. */
 export function durationArgument(text: string): number {
   const ms = parseDuration(text);
@@ -28,6 +54,13 @@ export function durationArgument(text: string): number {
 }
 
 /** For an option that may be given several times. */
-export function collect(text: string, before: readonly string[]): readonly string[] {
+export function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
+}
+
+/** What is written into an annotation for others to read. */
+export function reasonArgument(text: string): string {
+  const reason = text.trim();
+  if (reason === '' || reason.length > 256) throw new InvalidArgumentError('Expected a reason of 1 to 256 characters.');
+  return reason;
 }

@@ -3,8 +3,18 @@ import { build } from '../build.ts';
 import { reportFailure } from './failure.ts';
 import { exitStatus, type Host } from './host.ts';
 import type { CleanOptions } from './clean.ts';
+import type { CleanNodesOptions } from './cleannodes.ts';
+import type { TargetOptions } from './cleantarget.ts';
+import { addClusterCommands } from './clusterprogram.ts';
 import type { ImagesOptions } from './images.ts';
-import { addNodeOptions, collect, durationArgument, type NodeOptions } from './options.ts';
+import {
+  addClusterOptions,
+  addNodeOptions,
+  addSelectionOptions,
+  collect,
+  durationArgument,
+  type NodeOptions,
+} from './options.ts';
 
 /**
  * Runs one command line and gives its exit status. Never rejects. What a command needs is imported when it is chosen, so
@@ -34,7 +44,7 @@ function statusOfCommander({ code, exitCode }: CommanderError): number {
 function createProgram(host: Host, done: (status: number) => void): Command {
   const { terminal } = host;
   const program = new Command('nodetender')
-    .description('Removes container images that nobody needs from this node.')
+    .description('Removes container images that nobody needs, from this node or from the nodes of a cluster.')
     .version(`nodetender ${build.version} (${build.commit})`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -44,6 +54,7 @@ function createProgram(host: Host, done: (status: number) => void): Command {
     .showHelpAfterError('(nodetender --help says more)');
   addImages(program, host, done);
   addClean(program, host, done);
+  addClusterCommands(program, host, done);
   addAgent(program, host, done);
   addConfig(program, host, done);
   return program;
@@ -68,14 +79,14 @@ Examples:
 }
 
 function addClean(program: Command, host: Host, done: (status: number) => void): void {
-  addNodeOptions(program.command('clean'))
+  const command = addNodeOptions(program.command('clean'))
     .description(
       'Remove images that nothing uses: those the patterns name, or all. In use, pinned, system and kept images stay.',
     )
     .addArgument(
       new Argument('[pattern...]', 'images to remove: name, tag, digest, ID, glob (repo:*) or range (repo@>=1.2 <2)'),
     )
-    .option('-n, --dry-run', 'only say what would be removed')
+    .option('--dry-run', 'only say what would be removed')
     .option('--now', 'do not wait for 2 minutes since an image was first seen')
     .option('--min-unused <duration>', 'only images unused for at least this long, such as 7d', durationArgument)
     .option('-k, --keep <rule>', 'keep images that match, beside the configured rules; may be repeated', collect, [])
@@ -86,20 +97,35 @@ function addClean(program: Command, host: Host, done: (status: number) => void):
       ]),
     )
     .addOption(new Option('-o, --output <format>', 'how').choices(['text', 'json']).default('text'))
+    .optionsGroup('On nodes of a cluster, whose agents then clean by their own configuration:')
+    .option('--node <name>', 'the node of this name; may be repeated', collect);
+  addSelectionOptions(command)
+    .option('--wait', 'follow it until it is done')
+    .option('--timeout <duration>', 'wait no longer than this (default: 30m)', durationArgument);
+  addClusterOptions(command)
     .addHelpText(
       'after',
       `
 Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.
-Ctrl-C lets the removals under way finish, then reports what was done.
+Ctrl-C lets the removals under way finish, then reports what was done. With --wait it only ends the waiting.
 
 Examples:
   nodetender clean --dry-run
   nodetender clean --min-unused 7d --keep 'registry.example.com/base/*'
-  nodetender clean 'docker.io/library/alpine:*' 'registry.example.com/app@<2.0'`,
+  nodetender clean 'docker.io/library/alpine:*' 'registry.example.com/app@<2.0'
+  nodetender clean --node web-1 --node web-2 --wait
+  nodetender clean -l pool=web --dry-run --wait`,
     )
-    .action(async (patterns: readonly string[], options: CleanOptions) => {
-      const { cleanCommand } = await import('./clean.ts');
-      done(await cleanCommand(patterns, options, host));
+    .action(async (patterns: readonly string[], options: CleanOptions & CleanNodesOptions & TargetOptions) => {
+      const { cleanTarget } = await import('./cleantarget.ts');
+      const target = cleanTarget(patterns, options, (option) => command.getOptionValueSource(option) === 'cli');
+      if (target === undefined) {
+        const { cleanCommand } = await import('./clean.ts');
+        done(await cleanCommand(patterns, options, host));
+      } else {
+        const { cleanNodesCommand } = await import('./cleannodes.ts');
+        done(await cleanNodesCommand(target, options, host));
+      }
     });
 }
 

@@ -49,7 +49,8 @@ export class ProgressDisplay {
   }
 }
 
-function bar(share: number): string {
+/** `[#####.....]`. */
+export function bar(share: number): string {
   const full = Math.round(share * BAR_CELLS);
   return `[${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}]`;
 }

@@ -1,0 +1,96 @@
+import { controlConfigMap, pauseAnnotation } from '../cluster/names.ts';
+import { configMaps } from '../cluster/objects.ts';
+import type { KubernetesObject } from '../cluster/port.ts';
+import { isNodetenderError, NodetenderError } from '../errors.ts';
+import { type Cluster, withCluster } from './cluster.ts';
+import { exitStatus, type Host } from './host.ts';
+import { byHand } from './hold.ts';
+import type { ClusterOptions } from './options.ts';
+import { printable } from './table.ts';
+
+export interface PauseOptions extends ClusterOptions {
+  readonly reason?: string;
+  readonly overwrite?: boolean;
+}
+
+/** The ConfigMap that all agents watch. */
+interface Control {
+  readonly namespace: string;
+  /** False where the namespace is given and has none yet. */
+  readonly exists: boolean;
+  /** Why all agents pause; undefined where they do not. */
+  readonly reason: string | undefined;
+}
+
+const object = `configmap/${controlConfigMap}`;
+
+/** `nodetender pause`: no cleaning starts anywhere from now on. */
+export async function pauseCommand(options: PauseOptions, { terminal, stop }: Host): Promise<number> {
+  return await withCluster(options, async (cluster) => {
+    const { namespace, exists, reason } = await findControl(cluster, stop);
+    if (reason !== undefined && options.overwrite !== true) {
+      terminal.out(`${object} already paused${reason === '' ? '' : `: ${printable(reason)}`}\n`);
+      return exitStatus.done;
+    }
+    const metadata = { annotations: { [pauseAnnotation]: options.reason ?? byHand(cluster.clock) } };
+    const { port } = cluster;
+    const call = { signal: stop };
+    if (exists) {
+      const patch = { type: 'merge', body: { metadata } } as const;
+      await port.patch(configMaps, { namespace, name: controlConfigMap }, patch, call);
+    } else await port.create(configMaps, namespace, { metadata: { name: controlConfigMap, ...metadata } }, call);
+    terminal.out(`${object} paused\n`);
+    terminal.err(`no cleaning starts on any node until: nodetender resume --namespace ${namespace}\n`);
+    return exitStatus.done;
+  });
+}
+
+/** `nodetender resume` without nodes: ends the pause. Nodes on hold stay on hold. */
+export async function endPauseCommand(options: ClusterOptions, { terminal, stop }: Host): Promise<number> {
+  return await withCluster(options, async (cluster) => {
+    const { namespace, exists, reason } = await findControl(cluster, stop);
+    if (!exists || reason === undefined) {
+      terminal.out(`${object} was not paused\n`);
+      return exitStatus.done;
+    }
+    const body = { metadata: { annotations: { [pauseAnnotation]: null } } };
+    const target = { namespace, name: controlConfigMap };
+    await cluster.port.patch(configMaps, target, { type: 'merge', body }, { signal: stop });
+    terminal.out(`${object} resumed\n`);
+    return exitStatus.done;
+  });
+}
+
+/** For remarks beside other work: undefined where it cannot be found or one may not look. */
+export async function findPause(cluster: Cluster, signal: AbortSignal): Promise<Control | undefined> {
+  try {
+    return await findControl(cluster, signal);
+  } catch (error) {
+    if (isNodetenderError(error, 'usage', 'cluster/forbidden', 'cluster/not-found')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Where nobody says the namespace, the ConfigMap is looked for in all of them: a pause written into a kubeconfig's
+ * `default` while the agents watch another namespace would stop nothing and look as if it did.
+ */
+async function findControl({ port, namespace }: Cluster, signal: AbortSignal): Promise<Control> {
+  const scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
+  const { items } = await port.list(configMaps, scope, controlOf, { signal });
+  const [control, other] = items;
+  if (control !== undefined && other === undefined) return control;
+  if (control !== undefined) {
+    const places = items.map((one) => one.namespace).join(', ');
+    throw new NodetenderError('usage', `${object} is in several namespaces: ${places}. Choose one with --namespace`);
+  }
+  if (namespace !== undefined) return { namespace, exists: false, reason: undefined };
+  throw new NodetenderError(
+    'usage',
+    `no namespace has a ${object}. Name the agents' namespace with --namespace, and it is made there`,
+  );
+}
+
+function controlOf({ metadata: { namespace = '', annotations = {} } }: KubernetesObject): Control {
+  return { namespace, exists: true, reason: annotations[pauseAnnotation] };
+}

@@ -30,16 +30,18 @@ type Described<T extends { metadata?: unknown }> = Json<Omit<T, 'metadata'>> & K
 
 export type NodeObject = Described<V1Node>;
 export type PodObject = Described<V1Pod>;
+export type ConfigMapObject = Described<V1ConfigMap>;
+export type LeaseObject = Described<V1Lease>;
 
 export const nodes: Resource<NodeObject> = { group: '', version: 'v1', plural: 'nodes', namespaced: false };
 export const pods: Resource<PodObject> = { group: '', version: 'v1', plural: 'pods', namespaced: true };
-export const configMaps: Resource<Described<V1ConfigMap>> = {
+export const configMaps: Resource<ConfigMapObject> = {
   group: '',
   version: 'v1',
   plural: 'configmaps',
   namespaced: true,
 };
-export const leases: Resource<Described<V1Lease>> = {
+export const leases: Resource<LeaseObject> = {
   group: 'coordination.k8s.io',
   version: 'v1',
   plural: 'leases',

@@ -1,0 +1,126 @@
+import type { Clock } from '../clock.ts';
+import { annotationPrefix } from '../cluster/names.ts';
+import { type LeaseObject, leases } from '../cluster/objects.ts';
+import type { KubernetesPort } from '../cluster/port.ts';
+import { isNodetenderError } from '../errors.ts';
+import { decodeRosters, encodeRosters, type Rosters } from './rosters.ts';
+
+export interface ReporterLeaseOptions {
+  readonly port: Pick<KubernetesPort, 'get' | 'create' | 'patch'>;
+  /** The agent's own. */
+  readonly namespace: string;
+  /** The node's name. */
+  readonly holder: string;
+  readonly clock: Clock;
+}
+
+/** A holder that has not renewed it for so long is taken for dead. */
+export const leaseSeconds = 30;
+const leaseName = 'nodetender-imagelist';
+const rostersAnnotation = `${annotationPrefix}rosters`;
+
+/** What the holder's last write left. */
+interface Held {
+  readonly resourceVersion: string;
+  readonly rosters: Rosters;
+}
+
+/**
+ * The Lease of the one agent that sums up ImageLists. Nobody holds it while there is nothing to sum up. Two holders for a
+ * moment do no harm: they count the same nodes, and what must not be done twice is written under a resourceVersion.
+ */
+export class ReporterLease {
+  readonly #options: ReporterLeaseOptions;
+  #held: Held | undefined;
+  /** Somebody else's, and since when (monotonic) it has looked the same to us: no two clocks are compared. */
+  #others: { readonly resourceVersion: string; readonly sinceMs: number } | undefined;
+
+  constructor(options: ReporterLeaseOptions) {
+    this.#options = options;
+  }
+
+  /** The nodes of the runs under way, as the holders before and this one have recorded them. */
+  get rosters(): Rosters {
+    return this.#held?.rosters ?? new Map();
+  }
+
+  /** True when it is ours now; false while another holds it. Throws ClusterError. */
+  async take(signal: AbortSignal): Promise<boolean> {
+    const found = await this.#read(signal);
+    try {
+      if (found === undefined) {
+        await this.#create(signal);
+        return true;
+      }
+      if (!this.#isFree(found)) return false;
+      const rosters = decodeRosters(found.metadata.annotations?.[rostersAnnotation]);
+      await this.#write({ resourceVersion: found.metadata.resourceVersion, rosters }, this.#options.holder, signal);
+      return true;
+    } catch (error) {
+      if (isNodetenderError(error, 'cluster/conflict', 'cluster/already-exists')) return false;
+      throw error;
+    }
+  }
+
+  /** Keeps it for another while, with these rosters. Throws `cluster/conflict` when somebody else has it. */
+  async renew(rosters: Rosters, signal: AbortSignal): Promise<void> {
+    if (this.#held === undefined) throw new Error('renewed without being held');
+    await this.#write({ ...this.#held, rosters }, this.#options.holder, signal);
+  }
+
+  async release(signal: AbortSignal): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) await this.#write(held, '', signal);
+    this.#held = undefined;
+  }
+
+  async #read(signal: AbortSignal): Promise<LeaseObject | undefined> {
+    const { port, namespace } = this.#options;
+    try {
+      return await port.get(leases, { namespace, name: leaseName }, { signal });
+    } catch (error) {
+      if (isNodetenderError(error, 'cluster/not-found')) return undefined;
+      throw error;
+    }
+  }
+
+  #isFree({ metadata: { resourceVersion }, spec }: LeaseObject): boolean {
+    const { clock, holder } = this.#options;
+    const by = spec?.holderIdentity ?? '';
+    // Our own: from an earlier life of this agent.
+    if (by === '' || by === holder) return true;
+    if (this.#others?.resourceVersion !== resourceVersion) {
+      this.#others = { resourceVersion, sinceMs: clock.monotonicMs() };
+    }
+    return clock.monotonicMs() - this.#others.sinceMs >= leaseSeconds * 1000;
+  }
+
+  async #create(signal: AbortSignal): Promise<void> {
+    const { port, namespace, holder } = this.#options;
+    const created = await port.create<LeaseObject>(
+      leases,
+      namespace,
+      { metadata: { name: leaseName }, spec: this.#spec(holder) },
+      { signal },
+    );
+    this.#held = { resourceVersion: created.metadata.resourceVersion, rosters: new Map() };
+  }
+
+  async #write({ resourceVersion, rosters }: Held, holder: string, signal: AbortSignal): Promise<void> {
+    const { port, namespace } = this.#options;
+    const annotations = { [rostersAnnotation]: rosters.size === 0 ? null : encodeRosters(rosters) };
+    const written = await port.patch(
+      leases,
+      { namespace, name: leaseName },
+      { type: 'merge', body: { metadata: { resourceVersion, annotations }, spec: this.#spec(holder) } },
+      { signal },
+    );
+    this.#held = { resourceVersion: written.metadata.resourceVersion, rosters };
+  }
+
+  #spec(holder: string): object {
+    const renewTime = new Date(this.#options.clock.nowMs()).toISOString().replace('Z', '000Z');
+    return { holderIdentity: holder, leaseDurationSeconds: leaseSeconds, renewTime };
+  }
+}

@@ -2,7 +2,10 @@ import type { Build } from './build.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Config } from './config/load.ts';
 import { type ConfigOverrides, followConfig } from './duties/config.ts';
+import { Gate } from './duties/gate.ts';
 import { ImageDuty } from './duties/images.ts';
+import type { Joined } from './duties/joincluster.ts';
+import { NodeDuty } from './duties/node.ts';
 import { type Reached, reachRuntime } from './duties/runtime.ts';
 import { messageOf, NodetenderError } from './errors.ts';
 import { History } from './images/history.ts';
@@ -32,6 +35,8 @@ export interface AgentOptions {
     endpoint: string | undefined,
     onHealth: (problem: NodetenderError | undefined) => void,
   ) => Promise<Reached>;
+  /** Finds the way to the cluster of this host; undefined where there is none. Sends nothing yet. */
+  readonly join: (cluster: Config['cluster']) => Promise<Joined | undefined>;
   readonly build: Build;
   readonly log: Logger;
   readonly clock: Clock;
@@ -43,17 +48,30 @@ export interface AgentOptions {
  * it cannot begin (a refused configuration, an address that cannot be listened on), and later only with a defect.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { configPath: path, overrides, requests, connect, build, log, clock, random } = options;
+  const { configPath: path, overrides, requests, connect, join, build, log, clock, random } = options;
   const metrics = new Metrics(build);
   const readiness = new Readiness();
   const over = new AbortController();
   const signal = AbortSignal.any([requests.stop, over.signal]);
   let server: PageServer | undefined;
   let port: RuntimePort | undefined;
+  let cluster: Joined | undefined;
   log.info({ ...build, node: process.version, config: path ?? 'defaults' }, 'agent starts');
   try {
     let onChange = (): void => undefined;
-    const live = await followConfig({ path, overrides, clock, log, metrics, onChange: () => onChange() }, signal);
+    let onRefused = (_error: NodetenderError): void => undefined;
+    const live = await followConfig(
+      {
+        path,
+        overrides,
+        clock,
+        log,
+        metrics,
+        onChange: () => onChange(),
+        onRefused: (error) => onRefused(error),
+      },
+      signal,
+    );
     const config = live.current();
     log.info(summaryOf(config), 'configuration in force');
     requests.onReload(live.lookNow);
@@ -63,6 +81,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       log.info('a run was asked for; it waits until the container runtime is reached');
     });
     requests.stop.addEventListener('abort', () => readiness.set('agent', 'it is stopping'));
+    cluster = await join(config.cluster);
+    if (cluster !== undefined) {
+      const { server: apiServer, nodeName: node, namespace } = cluster;
+      log.info({ apiServer, node, namespace }, 'member of a cluster');
+    }
     server = await serve(config.http, metrics, readiness, log);
 
     const directory = config.stateDirectory;
@@ -85,22 +108,51 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       signal,
     );
     if (port !== undefined) {
-      const duty = new ImageDuty({ config: live.current, port, history, timer, metrics, log, clock, random }, signal);
-      const runNow = (): void => void duty.request('signal');
+      const surroundings = { config: live.current, metrics, log, clock, random };
+      const gate = new Gate();
+      const node =
+        cluster === undefined
+          ? undefined
+          : new NodeDuty({
+              ...surroundings,
+              ...cluster,
+              version: build.version,
+              gate,
+              run: (request) => images.request(request),
+              facts: () => images.facts,
+              nextRunMs: () => (live.current().images.enabled ? timer.nextRunMs() : undefined),
+              readiness,
+            });
+      const images: ImageDuty = new ImageDuty(
+        {
+          ...surroundings,
+          port,
+          history,
+          timer,
+          uses: node === undefined ? [] : [node.uses],
+          gate,
+          observer: node?.observer,
+        },
+        signal,
+      );
+      if (node !== undefined) onRefused = (error) => node.configRefused(error);
+      const runNow = (): void => void images.request({ trigger: 'signal' });
       requests.onRunNow(runNow);
       if (isRunWanted) runNow();
-      await Promise.all([duty.work(), live.ended]);
+      await Promise.all([images.work(), node?.work(signal), live.ended]);
+      await node?.finish();
     }
     log.info('agent stopped');
   } finally {
     over.abort();
     port?.close();
+    cluster?.port.close();
     await server?.close();
   }
 }
 
 /** The settings that decide what happens, in the words of the configuration file as far as they are plain values. */
-function summaryOf({ stateDirectory, runtime, http, images }: Config): Record<string, unknown> {
+function summaryOf({ stateDirectory, runtime, http, images, cluster }: Config): Record<string, unknown> {
   const texts = (rules: Config['images']['keep']): string[] => rules.map(({ text }) => text);
   return {
     stateDirectory,
@@ -112,6 +164,7 @@ function summaryOf({ stateDirectory, runtime, http, images }: Config): Record<st
       remove: texts(images.remove),
       keepNewestTags: images.keepNewestTags.map(({ repository, count }) => ({ repository: repository.text, count })),
     },
+    cluster,
   };
 }
 

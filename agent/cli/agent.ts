@@ -1,19 +1,24 @@
 import { runAgent } from '../agent.ts';
 import { build } from '../build.ts';
 import { systemClock } from '../clock.ts';
+import { joinCluster } from '../duties/joincluster.ts';
 import { createLogger } from '../observe/log.ts';
 import { connectRuntime } from '../runtime/cri.ts';
 import { findRuntimeEndpoint } from '../runtime/sockets.ts';
 import { exitStatus, type Host } from './host.ts';
-import type { NodeOptions } from './options.ts';
+import type { AgentCommandOptions } from './options.ts';
 
 /** `nodetender agent`: works until it is asked to stop. */
-export async function agentCommand(options: NodeOptions, host: Host): Promise<number> {
+export async function agentCommand(options: AgentCommandOptions, host: Host): Promise<number> {
   const log = createLogger({ level: 'info' });
   host.onCrash((error) => log.fatal({ error }, 'defect: the agent ends'));
   await runAgent({
     configPath: options.config,
-    overrides: { endpoint: options.runtimeEndpoint, stateDirectory: options.stateDir },
+    overrides: {
+      endpoint: options.runtimeEndpoint,
+      stateDirectory: options.stateDir,
+      nodeName: options.nodeName,
+    },
     requests: {
       stop: host.stop,
       onRunNow: (listener) => host.onSignal('SIGUSR1', listener),
@@ -21,6 +26,15 @@ export async function agentCommand(options: NodeOptions, host: Host): Promise<nu
     },
     connect: async (endpoint, onHealth) =>
       connectRuntime({ endpoint: endpoint ?? (await findRuntimeEndpoint()), onHealth }),
+    join: (cluster) =>
+      joinCluster({
+        cluster,
+        kubeconfig: options.kubeconfig,
+        env: host.env,
+        userAgent: `nodetender/${build.version}`,
+        clock: systemClock,
+        random: Math.random,
+      }),
     build,
     log,
     clock: systemClock,

@@ -20,6 +20,18 @@ export function addNodeOptions(command: Command): Command {
     .option('--state-dir <directory>', "where the agent keeps what it knows of this node's images");
 }
 
+/** What only the agent needs to know of its surroundings. */
+export interface AgentCommandOptions extends NodeOptions {
+  readonly nodeName?: string;
+  readonly kubeconfig?: string;
+}
+
+export function addAgentOptions(command: Command): Command {
+  return addNodeOptions(command)
+    .addOption(new Option('--node-name <name>', 'the Node that this is, in a cluster').env('NODE_NAME'))
+    .option('--kubeconfig <file>', 'follow the cluster that it describes; default: the one whose pod this is, if any');
+}
+
 /** Options that reach a cluster, as kubectl has them. */
 export interface ClusterOptions {
   readonly kubeconfig?: string;

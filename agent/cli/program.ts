@@ -8,12 +8,13 @@ import type { TargetOptions } from './cleantarget.ts';
 import { addClusterCommands } from './clusterprogram.ts';
 import type { ImagesOptions } from './images.ts';
 import {
+  addAgentOptions,
   addClusterOptions,
   addNodeOptions,
   addSelectionOptions,
+  type AgentCommandOptions,
   collect,
   durationArgument,
-  type NodeOptions,
 } from './options.ts';
 
 /**
@@ -130,7 +131,7 @@ Examples:
 }
 
 function addAgent(program: Command, host: Host, done: (status: number) => void): void {
-  addNodeOptions(program.command('agent'))
+  addAgentOptions(program.command('agent'))
     .description('Keep watch on this node and clean by schedule. The log is JSON on standard output.')
     .addHelpText(
       'after',
@@ -141,7 +142,7 @@ configuration (which is watched anyway).
 Example:
   nodetender agent --config /etc/nodetender/config.yaml`,
     )
-    .action(async (options: NodeOptions) => {
+    .action(async (options: AgentCommandOptions) => {
       const { agentCommand } = await import('./agent.ts');
       done(await agentCommand(options, host));
     });

@@ -9,7 +9,10 @@ import { messageOf } from '../errors.ts';
 
 /** What the last run on a node did. */
 export interface LastClean {
-  /** The value of `nodetender.dev/clean` that asked for it; null for a run that nobody asked for by it. */
+  /**
+   * The value of `nodetender.dev/clean` that was done last, null when there was none. Runs that something else set off
+   * (see `trigger`) pass it on, or the value would look undone.
+   */
   readonly request: string | null;
   /** `schedule`, `watermark`, `signal`, `annotation`, …: open, because a newer agent knows more. */
   readonly trigger: string;
@@ -62,6 +65,8 @@ export type ImageListResults = ReadonlyMap<string, ImageListResult>;
 
 /** Bytes of one annotation's value. */
 export const maxRecordBytes = 4096;
+/** Characters of a value of `nodetender.dev/clean`, so that a result always has room to name it. */
+export const maxRequestLength = 253;
 /** Names and messages longer than this are shortened, from where they begin. */
 const maxTextLength = 256;
 /** Reason codes are a closed set of ours; more of them are nobody's. */

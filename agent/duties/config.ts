@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { type Config, defaultConfig } from '../config/load.ts';
 import { watchConfig } from '../config/reload.ts';
+import type { NodetenderError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 
@@ -8,6 +9,7 @@ import type { Metrics } from '../observe/metrics.ts';
 export interface ConfigOverrides {
   readonly stateDirectory?: string | undefined;
   readonly endpoint?: string | undefined;
+  readonly nodeName?: string | undefined;
 }
 
 export interface FollowConfigOptions {
@@ -18,6 +20,8 @@ export interface FollowConfigOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly onChange: () => void;
+  /** Told when a changed file was refused. */
+  readonly onRefused: (error: NodetenderError) => void;
 }
 
 export interface LiveConfig {
@@ -30,7 +34,7 @@ export interface LiveConfig {
 
 /** The configuration over the agent's life. Rejects when there is nothing good to begin with. */
 export async function followConfig(options: FollowConfigOptions, signal: AbortSignal): Promise<LiveConfig> {
-  const { path, overrides, clock, log, metrics, onChange } = options;
+  const { path, overrides, clock, log, metrics, onChange, onRefused } = options;
   const accept = (config: Config): Config => {
     log.level = config.log.level;
     metrics.configAccepted(clock.nowMs());
@@ -55,6 +59,7 @@ export async function followConfig(options: FollowConfigOptions, signal: AbortSi
     onRefused: (error) => {
       metrics.configRefused();
       log.error({ path, error }, 'configuration refused; the last good one stays in force');
+      onRefused(error);
     },
   });
   const first = accept(watch.config);
@@ -68,15 +73,19 @@ function restartNeeded(before: Config, now: Config): string[] {
     ['stateDirectory', before.stateDirectory, now.stateDirectory],
     ['runtime.endpoint', before.runtime.endpoint, now.runtime.endpoint],
     ['http.address', before.http, now.http],
+    ['cluster.enabled', before.cluster.enabled, now.cluster.enabled],
+    ['cluster.nodeName', before.cluster.nodeName, now.cluster.nodeName],
+    ['cluster.namespace', before.cluster.namespace, now.cluster.namespace],
   ];
   return fields.filter(([, one, other]) => JSON.stringify(one) !== JSON.stringify(other)).map(([field]) => field);
 }
 
-function withOverrides(config: Config, { stateDirectory, endpoint }: ConfigOverrides): Config {
+function withOverrides(config: Config, { stateDirectory, endpoint, nodeName }: ConfigOverrides): Config {
   return {
     ...config,
     stateDirectory: stateDirectory ?? config.stateDirectory,
     runtime: { endpoint: endpoint ?? config.runtime.endpoint },
+    cluster: { ...config.cluster, nodeName: nodeName ?? config.cluster.nodeName },
   };
 }
 

@@ -3,7 +3,7 @@ import type { Clock, Random } from '../clock.ts';
 import type { Config } from '../config/load.ts';
 import { NodetenderError } from '../errors.ts';
 import { type DiskUsage, measureDisk } from '../host/disk.ts';
-import { Gatherer } from '../images/gather.ts';
+import { Gatherer, type UseSource } from '../images/gather.ts';
 import type { History } from '../images/history.ts';
 import type { Inventory } from '../images/inventory.ts';
 import { paceOf } from '../images/pace.ts';
@@ -17,7 +17,8 @@ import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { agentPolicy } from '../policies.ts';
 import type { RuntimePort } from '../runtime/port.ts';
-import { type AgentTrigger, Runs } from './runs.ts';
+import type { Gate } from './gate.ts';
+import { type RunObserver, type RunRequest, Runs } from './runs.ts';
 import { keepSchedule } from './schedule.ts';
 import { watchDisk } from './watermark.ts';
 
@@ -27,6 +28,10 @@ export interface ImageDutyOptions {
   readonly port: RuntimePort;
   readonly history: History;
   readonly timer: RunTimer;
+  /** Uses that the runtime does not know of. */
+  readonly uses: readonly UseSource[];
+  readonly gate: Gate;
+  readonly observer: RunObserver | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly clock: Clock;
@@ -38,6 +43,13 @@ const SAMPLE_RETRY = { firstMs: 5_000, longestMs: 300_000 };
 /** Without a limit the disk is measured for the metrics alone. */
 const MEASURE_EVERY_MS = 60_000;
 
+/** What the last looks at the node and its disk found; undefined before the first. */
+export interface ImageFacts {
+  readonly images: number | undefined;
+  readonly imageBytes: number | undefined;
+  readonly diskUsedPercent: number | undefined;
+}
+
 /** The agent's care for images: sampling their use, and runs by schedule, watermark and request. */
 export class ImageDuty {
   readonly #options: ImageDutyOptions;
@@ -47,20 +59,30 @@ export class ImageDuty {
   #failedSamples = 0;
   #saveProblem: string | undefined;
   #imagesPath: string | undefined;
+  #facts: ImageFacts = { images: undefined, imageBytes: undefined, diskUsedPercent: undefined };
 
   /** Runs end after the calls in flight once `signal` aborts. */
   constructor(options: ImageDutyOptions, signal: AbortSignal) {
-    const { config, port, history, clock, log, metrics } = options;
+    const { config, port, history, clock, log, metrics, gate, observer, uses } = options;
     this.#options = options;
     this.#signal = signal;
-    this.#gatherer = new Gatherer({ port, history, clock });
+    this.#gatherer = new Gatherer({ port, history, clock, sources: uses });
     const lock = () => acquireRunLock({ directory: config().stateDirectory, clock });
-    this.#runs = new Runs({ run: (trigger) => this.#clean(trigger), lock, clock, log, metrics, signal });
+    this.#runs = new Runs({
+      run: (request, whileAllowed) => this.#clean(request, whileAllowed),
+      observer,
+      gate,
+      lock,
+      clock,
+      log,
+      metrics,
+      signal,
+    });
   }
 
   /** Works until the signal aborts and the run under way has ended. Rejects only with a defect. */
   async work(): Promise<void> {
-    const { config, history, timer, metrics, log, clock, random } = this.#options;
+    const { config, history, timer, gate, metrics, log, clock, random } = this.#options;
     const everyMs = (): number =>
       this.#failedSamples === 0
         ? config().images.sampleEveryMs
@@ -76,7 +98,7 @@ export class ImageDuty {
         {
           timer,
           isEnabled: () => config().images.enabled,
-          run: () => this.request('schedule'),
+          run: () => this.request({ trigger: 'schedule' }),
           onNextRun: (atMs) => metrics.nextRun(atMs),
           clock,
           random,
@@ -87,10 +109,17 @@ export class ImageDuty {
       watchDisk(
         {
           measure: () => this.#measureDisk(),
-          startAbovePercent: () => (config().images.enabled ? config().images.disk?.startAbovePercent : undefined),
+          // While the gate is closed a run would only wait, and the disk would not be measured meanwhile.
+          startAbovePercent: () =>
+            config().images.enabled && gate.obstacle === undefined
+              ? config().images.disk?.startAbovePercent
+              : undefined,
           checkEveryMs: () => config().images.disk?.checkEveryMs ?? MEASURE_EVERY_MS,
-          onMeasured: (disk) => metrics.disk(disk),
-          run: () => this.request('watermark'),
+          onMeasured: (disk) => {
+            this.#facts = { ...this.#facts, diskUsedPercent: disk.usedPercent };
+            metrics.disk(disk);
+          },
+          run: () => this.request({ trigger: 'watermark' }),
           clock,
           log,
         },
@@ -101,24 +130,28 @@ export class ImageDuty {
   }
 
   /** A run now, or after the one under way. */
-  async request(trigger: AgentTrigger): Promise<Report | undefined> {
-    return await this.#runs.request(trigger);
+  async request(request: RunRequest): Promise<Report | undefined> {
+    return await this.#runs.request(request);
   }
 
-  async #clean(trigger: AgentTrigger): Promise<Report> {
+  get facts(): ImageFacts {
+    return this.#facts;
+  }
+
+  async #clean({ trigger, dryRun = false, policy }: RunRequest, whileAllowed: AbortSignal): Promise<Report> {
     const { config, port, history, clock, random, metrics } = this.#options;
     const stopBelowPercent = trigger === 'watermark' ? config().images.disk?.stopBelowPercent : undefined;
     const report = await runCleaning({
       trigger,
-      dryRun: false,
+      dryRun,
       port,
       gatherer: this.#gatherer,
       history,
-      policy: () => agentPolicy(config().images, trigger),
+      policy: policy ?? (() => agentPolicy(config().images, trigger)),
       pace: paceOf(config().images.pace),
       clock,
       random,
-      signal: this.#signal,
+      signal: whileAllowed,
       disk: {
         measure: () => this.#measureDisk(),
         ...(stopBelowPercent === undefined ? {} : { stopBelowPercent }),
@@ -142,6 +175,8 @@ export class ImageDuty {
     for (const { reference, why } of inventory.unresolved) {
       log.warn({ reference, reason: why }, 'a use could not be resolved; nothing is removed meanwhile');
     }
+    const imageBytes = inventory.images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.#facts = { ...this.#facts, images: inventory.images.length, imageBytes };
     metrics.planned(plan(inventory, agentPolicy(config().images, 'schedule'), clock.nowMs()));
     metrics.history(history.size, history.problem === undefined);
     this.#tellSaved();

@@ -1,16 +1,41 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock } from '../clock.ts';
 import { isNodetenderError, messageOf } from '../errors.ts';
+import { nameOf } from '../images/inventory.ts';
 import type { Report, RunTrigger } from '../images/report.ts';
 import type { RunLock } from '../images/runlock.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { Policy } from '../images/policy.ts';
+import type { Gate } from './gate.ts';
 
 export type AgentTrigger = Exclude<RunTrigger, 'command'>;
 
+/** What sets a run off, and what is special about it. */
+export interface RunRequest {
+  readonly trigger: AgentTrigger;
+  /** Two requests of one trigger with different subjects are two runs; the value of an annotation, for example. */
+  readonly subject?: string | undefined;
+  /** Plans and removes nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** In place of the trigger's own; asked before each burst. */
+  readonly policy?: (() => Policy) | undefined;
+}
+
+/** Told of each run as it happens; must not throw. */
+export interface RunObserver {
+  onBegin(request: RunRequest): void;
+  /** `isLast` is false where the gate stopped the run, which then begins again when it opens. */
+  onReport(report: Report, request: RunRequest, isLast: boolean): void;
+  onEnd(): void;
+}
+
 export interface RunsOptions {
-  /** One run from trigger to report. */
-  readonly run: (trigger: AgentTrigger) => Promise<Report>;
+  /** One run from trigger to report; ends after the calls in flight when `signal` aborts. */
+  readonly run: (request: RunRequest, signal: AbortSignal) => Promise<Report>;
+  readonly observer: RunObserver | undefined;
+  /** No run begins while it is closed, and one under way ends between two bursts when it closes. */
+  readonly gate: Gate;
   /** Rejects with `run/busy` while another process runs. */
   readonly lock: () => Promise<RunLock>;
   readonly clock: Clock;
@@ -30,7 +55,7 @@ const LOCK_TRIES = 240;
  */
 export class Runs {
   readonly #options: RunsOptions;
-  readonly #waiting = new Map<AgentTrigger, Promise<Report | undefined>>();
+  readonly #waiting = new Map<string, Promise<Report | undefined>>();
   #last: Promise<unknown> = Promise.resolve();
   #isRunning = false;
 
@@ -39,24 +64,26 @@ export class Runs {
   }
 
   /** Resolves when the run is over; with undefined where it could not run at all, which the log then explains. */
-  async request(trigger: AgentTrigger): Promise<Report | undefined> {
+  async request(request: RunRequest): Promise<Report | undefined> {
     const { log } = this.#options;
-    const waiting = this.#waiting.get(trigger);
+    const { trigger, subject = '' } = request;
+    const key = `${trigger} ${subject}`;
+    const waiting = this.#waiting.get(key);
     if (waiting !== undefined) {
       log.info({ trigger }, 'a run was asked for; one waits already');
       return await waiting;
     }
     if (this.#isRunning) log.info({ trigger }, 'a run was asked for; it waits for the one under way');
     const run = this.#last.then(async () => {
-      this.#waiting.delete(trigger);
+      this.#waiting.delete(key);
       this.#isRunning = true;
       try {
-        return await this.#run(trigger);
+        return await this.#runToTheEnd(request);
       } finally {
         this.#isRunning = false;
       }
     });
-    this.#waiting.set(trigger, run);
+    this.#waiting.set(key, run);
     this.#last = run;
     return await run;
   }
@@ -66,22 +93,46 @@ export class Runs {
     await this.#last;
   }
 
-  async #run(trigger: AgentTrigger): Promise<Report | undefined> {
-    const { clock, log, metrics, signal, run } = this.#options;
-    if (signal.aborted) return undefined;
+  /** Again and again while the gate stops it. */
+  async #runToTheEnd(request: RunRequest): Promise<Report | undefined> {
+    const { gate, signal, log } = this.#options;
+    const { trigger } = request;
+    while (!signal.aborted) {
+      const { obstacle } = gate;
+      if (obstacle !== undefined) {
+        log.info({ trigger, code: obstacle.code, reason: obstacle.reason }, 'run waits');
+        await gate.whenOpen(signal);
+        continue;
+      }
+      const report = await this.#run(request, gate.whileOpen);
+      if (report !== 'stopped by the gate') return report;
+    }
+    return undefined;
+  }
+
+  async #run(request: RunRequest, whileOpen: AbortSignal): Promise<Report | undefined | 'stopped by the gate'> {
+    const { clock, log, metrics, signal, run, observer } = this.#options;
+    const { trigger } = request;
     const lock = await this.#lock(trigger);
     if (lock === undefined) return undefined;
+    if (whileOpen.aborted) {
+      await lock.release();
+      return 'stopped by the gate';
+    }
     if (lock.problem !== undefined) log.warn({ error: lock.problem }, 'runs are not kept apart from other processes');
     const delay = monitorEventLoopDelay({ resolution: 10 });
     delay.enable();
     log.info({ trigger }, 'run began');
     metrics.runBegan();
+    observer?.onBegin(request);
     try {
-      const report = await run(trigger);
+      const report = await run(request, AbortSignal.any([signal, whileOpen]));
+      const isStoppedByGate = report.outcome === 'stopped' && whileOpen.aborted && !signal.aborted;
       // The histogram counts from the resolution up and in nanoseconds.
       metrics.runEnded(report, Math.max(0, delay.percentile(99) - 10e6) / 1e9);
       logReport(log, report);
-      return report;
+      observer?.onReport(report, request, !isStoppedByGate);
+      return isStoppedByGate ? 'stopped by the gate' : report;
     } catch (error) {
       metrics.runFailed(trigger, clock.nowMs());
       log.error({ trigger, error }, 'run failed');
@@ -89,6 +140,7 @@ export class Runs {
     } finally {
       delay.disable();
       await lock.release();
+      observer?.onEnd();
     }
   }
 
@@ -114,7 +166,13 @@ export class Runs {
 
 /** One line for each image that went, stayed after all, or would not go; one for the run. */
 function logReport(log: Logger, report: Report): void {
-  const { trigger } = report;
+  const { trigger, dryRun } = report;
+  if (dryRun) {
+    for (const { image, code, reason } of report.plan.remove) {
+      const { id, sizeBytes } = image;
+      log.info({ trigger, id, image: nameOf(image), sizeBytes, code, reason }, 'image would be removed');
+    }
+  }
   for (const { id, name, sizeBytes, code, reason } of report.removed) {
     log.info({ trigger, id, image: name, sizeBytes, code, reason }, 'image removed');
   }
@@ -124,6 +182,7 @@ function logReport(log: Logger, report: Report): void {
   }
   const summary = {
     trigger,
+    ...(dryRun ? { dryRun } : {}),
     outcome: report.outcome,
     ...(report.error === undefined ? {} : { reason: report.error }),
     removed: report.removed.length,

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
 import type { Plan, RemoveCode } from '../images/plan.ts';
 import type { Report, RunTrigger } from '../images/report.ts';
+import type { ObstacleCode } from '../node/obstacle.ts';
 import type { RuntimeVersion } from '../runtime/port.ts';
 import type { Build } from '../build.ts';
 import { registerProcessMetrics } from './process.ts';
@@ -9,7 +10,7 @@ import { registerProcessMetrics } from './process.ts';
 type AgentTrigger = Exclude<RunTrigger, 'command'>;
 
 // Written as objects so that the compiler refuses a trigger, outcome or reason that is missing here.
-const TRIGGERS = Object.keys({ schedule: 0, watermark: 0, signal: 0 } satisfies Record<AgentTrigger, 0>);
+const TRIGGERS = Object.keys({ schedule: 0, watermark: 0, signal: 0, annotation: 0 } satisfies Record<AgentTrigger, 0>);
 const OUTCOMES = Object.keys({ done: 0, stopped: 0, enough: 0, failed: 0 } satisfies Record<Report['outcome'], 0>);
 const REMOVE_CODES = Object.keys({
   requested: 0,
@@ -17,6 +18,16 @@ const REMOVE_CODES = Object.keys({
   unused: 0,
   orphan: 0,
 } satisfies Record<RemoveCode, 0>);
+const OBSTACLE_CODES = Object.keys({
+  held: 0,
+  paused: 0,
+  'no-node': 0,
+  'not-read': 0,
+  unreachable: 0,
+  draining: 0,
+  settling: 0,
+  'exclusions-unknown': 0,
+} satisfies Record<ObstacleCode, 0>);
 
 /** From a run that found nothing to do, to one that unlinks a thousand images of many files. */
 const RUN_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
@@ -44,9 +55,10 @@ export class Metrics {
     }
     for (const reason of REMOVE_CODES) this.#counter.removed.inc({ reason }, 0);
     const { nextRun, eventLoopDelay, diskSize, diskFree, configValid, configLoaded, runtimeUp } = this.#gauge;
-    const { historyImages, historySaved } = this.#gauge;
+    for (const verdict of ['accepted', 'refused']) this.#counter.requests.inc({ verdict }, 0);
+    const { historyImages, historySaved, clusterUp } = this.#gauge;
     const unknown = [nextRun, eventLoopDelay, diskSize, diskFree, configValid, configLoaded, runtimeUp];
-    for (const gauge of [...unknown, historyImages, historySaved]) forget(gauge);
+    for (const gauge of [...unknown, historyImages, historySaved, clusterUp]) forget(gauge);
   }
 
   /** The page that Prometheus reads, in its text format. */
@@ -124,6 +136,24 @@ export class Metrics {
     this.#counter.runtimeErrors.inc({ code });
   }
 
+  /** Whether everything of the cluster that concerns this node is followed. */
+  clusterUp(up: boolean): void {
+    this.#gauge.clusterUp.set(up ? 1 : 0);
+  }
+
+  /** Why no cleaning may start; undefined: one may. */
+  cleaningBlocked(code: ObstacleCode | undefined): void {
+    for (const reason of OBSTACLE_CODES) this.#gauge.cleaningBlocked.set({ reason }, reason === code ? 1 : 0);
+  }
+
+  requestAccepted(): void {
+    this.#counter.requests.inc({ verdict: 'accepted' });
+  }
+
+  requestRefused(): void {
+    this.#counter.requests.inc({ verdict: 'refused' });
+  }
+
   /** How many images the history remembers, and whether the file it is kept in could be written last time. */
   history(images: number, saved: boolean): void {
     this.#gauge.historyImages.set(images);
@@ -155,6 +185,7 @@ function counters(registry: Registry) {
       'images_freed_measured_bytes',
       'Growth of the free space of the images’ file system over each run. Other writers make it smaller.',
     ),
+    requests: counter('clean_requests', 'New values of the annotation nodetender.dev/clean, by verdict.', 'verdict'),
     runtimeErrors: counter('runtime_call_errors', 'Calls to the container runtime that failed, by error code.', 'code'),
   };
 }
@@ -184,6 +215,15 @@ function gauges(registry: Registry) {
     configLoaded: gauge('config_last_accepted_timestamp_seconds', 'When the configuration in force was taken up.'),
     runtimeUp: gauge('runtime_up', '1 when the last call to the container runtime was answered.'),
     runtime: gauge('runtime_info', 'Always 1; the container runtime as it names itself.', 'name', 'version'),
+    clusterUp: gauge(
+      'cluster_up',
+      '1 when the Node, its pods and the pause of all are followed, 0 when the API server is away. Absent outside of a cluster.',
+    ),
+    cleaningBlocked: gauge(
+      'cleaning_blocked',
+      '1 for the reason why no cleaning may start now. Absent outside of a cluster.',
+      'reason',
+    ),
     historyImages: gauge('history_images', 'Images whose first sight and last use are remembered.'),
     historySaved: gauge('history_saved', '1 when the history was last written to disk, 0 when that failed.'),
   };

@@ -1,0 +1,19 @@
+/** Wakes whoever waits for something to change. A ring while nobody waits is not lost: the next wait ends at once. */
+export class Bell {
+  #rung = Promise.withResolvers<void>();
+
+  ring(): void {
+    this.#rung.resolve();
+  }
+
+  /** Resolves after a ring, or when `signal` aborts. One waits at a time. */
+  async wait(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    const abort = (): void => resolve();
+    signal.addEventListener('abort', abort, { once: true });
+    await Promise.race([this.#rung.promise, aborted]);
+    signal.removeEventListener('abort', abort);
+    this.#rung = Promise.withResolvers<void>();
+  }
+}

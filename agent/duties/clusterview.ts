@@ -1,0 +1,138 @@
+import type { Clock, Random } from '../clock.ts';
+import type { ClusterError } from '../cluster/errors.ts';
+import { controlConfigMap, nodeAnnotations, pauseAnnotation } from '../cluster/names.ts';
+import { type NodeView, OwnNode } from '../cluster/node.ts';
+import { configMaps } from '../cluster/objects.ts';
+import { PodsOfNode, type PodView } from '../cluster/pods.ts';
+import type { KubernetesObject, KubernetesPort } from '../cluster/port.ts';
+import { Watched } from '../cluster/watch.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Readiness } from '../observe/readiness.ts';
+
+export interface ClusterViewOptions {
+  readonly port: Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'>;
+  readonly nodeName: string;
+  /** The agent's own. */
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  readonly onChange: () => void;
+}
+
+const OBSTACLE = 'Kubernetes API';
+
+/** What the cluster says that concerns this node: its Node, the pods bound to it, and whether all are to pause. */
+export class ClusterView {
+  readonly #options: ClusterViewOptions;
+  readonly #node: OwnNode;
+  readonly #pods: PodsOfNode;
+  readonly #control: Watched<KubernetesObject, string | undefined>;
+  readonly #problems = new Map<string, ClusterError>();
+  #podsLeave = false;
+
+  constructor(options: ClusterViewOptions) {
+    this.#options = options;
+    const { nodeName, namespace, readiness } = options;
+    this.#node = new OwnNode(nodeName, this.#following('the Node'));
+    this.#pods = new PodsOfNode(nodeName, {
+      ...this.#following('its pods'),
+      onChange: (change) => {
+        if (change.type === 'deleted' || change.value.terminating) this.#podsLeave = true;
+        options.onChange();
+      },
+    });
+    this.#control = new Watched<KubernetesObject, string | undefined>({
+      ...this.#following(`ConfigMap ${namespace}/${controlConfigMap}`),
+      resource: configMaps,
+      scope: { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true },
+      project: ({ metadata }) => metadata.annotations?.[pauseAnnotation],
+    });
+    readiness.set(OBSTACLE, 'not reached yet');
+  }
+
+  /** Follows until `signal` aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const followed = [this.#node, this.#pods, this.#control];
+    for (const watched of followed) void watched.whenSynced().then(this.#options.onChange);
+    await Promise.all(followed.map((watched) => watched.run(signal)));
+  }
+
+  /** Undefined while there is no such Node, or none has been read yet. */
+  get node(): NodeView | undefined {
+    return this.#node.current;
+  }
+
+  /** Undefined until the API server has said. */
+  get nodeExists(): boolean | undefined {
+    return this.#node.synced ? this.#node.current !== undefined : undefined;
+  }
+
+  get hold(): string | undefined {
+    return this.node?.annotations.get(nodeAnnotations.hold);
+  }
+
+  get pause(): string | undefined {
+    return this.#control.values()[0];
+  }
+
+  pods(): PodView[] {
+    return this.#pods.values();
+  }
+
+  /** Whether a pod is being deleted, or has been since the last call. */
+  takePodsLeave(): boolean {
+    const leave = this.#podsLeave || this.#pods.values().some(({ terminating }) => terminating);
+    this.#podsLeave = false;
+    return leave;
+  }
+
+  /** What has not been read once yet, in words. */
+  unread(): string[] {
+    const { namespace } = this.#options;
+    return [
+      ...(this.#node.synced ? [] : ['the Node']),
+      ...(this.#pods.synced ? [] : ['its pods']),
+      ...(this.#control.synced ? [] : [`ConfigMap ${namespace}/${controlConfigMap}`]),
+    ];
+  }
+
+  /** For how long something may have changed without our knowing; Infinity until all has been read. */
+  unheardMs(): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    const fresh = [this.#node, this.#pods, this.#control].map((watched) => watched.freshAsOfMs());
+    return Math.max(0, ...fresh.map((asOfMs) => (asOfMs === undefined ? Number.POSITIVE_INFINITY : nowMs - asOfMs)));
+  }
+
+  #following(what: string) {
+    const { port, clock, random, log, onChange } = this.#options;
+    return {
+      port,
+      clock,
+      random,
+      onChange: () => onChange(),
+      onHealth: (problem: ClusterError | undefined) => this.#health(what, problem),
+      onUnreadable: (problem: string) => log.warn({ reason: problem }, 'what was known of an object stays in force'),
+    };
+  }
+
+  #health(what: string, problem: ClusterError | undefined): void {
+    const { log, metrics, readiness, onChange } = this.#options;
+    if (problem === undefined) this.#problems.delete(what);
+    else this.#problems.set(what, problem);
+    const [worst] = this.#problems.values();
+    metrics.clusterUp(worst === undefined);
+    readiness.set(OBSTACLE, worst === undefined ? this.#unreadObstacle() : worst.message);
+    if (problem === undefined) log.info({ following: what }, 'API server is followed');
+    else log.warn({ following: what, error: problem }, 'API server cannot be followed; what was known stays in force');
+    onChange();
+  }
+
+  #unreadObstacle(): string | undefined {
+    const unread = this.unread();
+    return unread.length === 0 ? undefined : `not read yet: ${unread.join(', ')}`;
+  }
+}

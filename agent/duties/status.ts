@@ -1,0 +1,41 @@
+import type { Clock } from '../clock.ts';
+import { encodeStatus, type NodeStatus } from '../cluster/records.ts';
+
+export interface StatusOptions {
+  readonly current: () => NodeStatus;
+  readonly write: (value: string) => void;
+  readonly clock: Clock;
+}
+
+/** Counts of images and the like change all the time; each write is seen by everybody who watches Nodes. */
+const refreshMs = 3_600_000;
+/** A state that comes and goes within this is not told. */
+const leastMs = 5_000;
+
+/** Writes what the agent is doing: at the start, when that changes, and every hour. */
+export class StatusKeeper {
+  readonly #options: StatusOptions;
+  #written: { readonly state: string; readonly atMs: number } | undefined;
+
+  constructor(options: StatusOptions) {
+    this.#options = options;
+  }
+
+  /** To be called every few seconds, and when something has changed. */
+  look(): void {
+    const { current, write, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const status = current();
+    const state = stateOf(status);
+    const sinceMs = this.#written === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#written.atMs;
+    const isDue = sinceMs >= refreshMs || (state !== this.#written?.state && sinceMs >= leastMs);
+    if (!isDue) return;
+    this.#written = { state, atMs: nowMs };
+    write(encodeStatus(status));
+  }
+}
+
+/** What is worth a write of its own. The reason is told anew only with its kind: it may count minutes. */
+function stateOf({ version, state, images, waiting }: NodeStatus): string {
+  return JSON.stringify([version, state, images === null, waiting?.replaceAll(/\d+/g, '#')]);
+}

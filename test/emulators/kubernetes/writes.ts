@@ -2,26 +2,14 @@ import { randomUUID } from 'node:crypto';
 
 import type { Clock } from '../../../agent/clock.ts';
 import type { CustomResources } from './crds.ts';
+import { graceOf, withDefaults } from './defaults.ts';
 import { fromStoredForm, toStoredForm, validateEvent } from './events.ts';
-import { jsonPatch } from './jsonpatch.ts';
-import { mergePatch } from './merge.ts';
-import {
-  clone,
-  equal,
-  isObject,
-  type Json,
-  type JsonObject,
-  listAt,
-  numberAt,
-  objectAt,
-  type StoredObject,
-  textAt,
-  without,
-} from './objects.ts';
+import { equal, type Json, type JsonObject, listAt, numberAt, objectAt, type StoredObject, textAt } from './objects.ts';
+import { objectOf, patched } from './patch.ts';
 import type { Resource } from './resources.ts';
-import { alreadyExists, badRequest, conflict, invalid, notFound, StatusError, type Subject } from './status.ts';
+import { alreadyExists, badRequest, conflict, invalid, notFound, type Subject } from './status.ts';
 import type { ObjectStore } from './store.ts';
-import { strategicMergePatch } from './strategic.ts';
+import { isReleased, updatedObject, withGeneration, writable } from './update.ts';
 import { checkReadable, checkValid, fitted } from './validation.ts';
 
 /** Where a write goes. */
@@ -72,7 +60,7 @@ export class Writes {
     const object: StoredObject = {
       ...toStoredForm(resource, withDefaults(resource, body)),
       metadata: {
-        ...metadata,
+        ...writable(metadata),
         name,
         ...(namespace === '' ? {} : { namespace }),
         uid: randomUUID(),
@@ -179,9 +167,7 @@ export class Writes {
     if (equal(updated, current)) return current;
     const next = withGeneration(resource, updated, current);
     if (dryRun) return next;
-    if (textAt(next, 'metadata.deletionTimestamp') !== '' && isReleased(next, current)) {
-      return this.#store.delete(resource, next);
-    }
+    if (isReleased(next, current)) return this.#store.delete(resource, next);
     return this.#store.put(resource, next);
   }
 
@@ -192,129 +178,6 @@ export class Writes {
     validateEvent(resource, known, previous);
     return this.#crds.accepted(resource, known);
   }
-}
-
-/** Which parts of a body count: spec and status are written through paths of their own, and some metadata never. */
-function updatedObject(resource: Resource, subresource: string, current: StoredObject, body: JsonObject): StoredObject {
-  const { metadata: _metadata, status, ...rest } = body;
-  const { metadata: _current, status: currentStatus, ...currentRest } = current;
-  const isStatus = subresource === 'status';
-  const shownStatus = isStatus || !resource.hasStatus ? status : currentStatus;
-  const sent = objectAt(body, 'metadata');
-  const kept: JsonObject = {};
-  for (const field of [
-    'name',
-    'namespace',
-    'uid',
-    'resourceVersion',
-    'creationTimestamp',
-    'generation',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'generateName',
-  ]) {
-    const value = current.metadata[field];
-    if (value !== undefined) kept[field] = value;
-  }
-  return {
-    ...(isStatus ? currentRest : rest),
-    ...(shownStatus === undefined ? {} : { status: shownStatus }),
-    // Through the status path of a custom resource no metadata changes; of a built-in one labels and annotations do.
-    metadata: isStatus && resource.custom ? current.metadata : { ...normalized(sent), ...kept, ...current_(current) },
-  };
-}
-
-function current_({ metadata: { name, uid, resourceVersion } }: StoredObject): {
-  name: string;
-  uid: string;
-  resourceVersion: string;
-} {
-  return { name, uid, resourceVersion };
-}
-
-/** Empty maps and lists are the same as none. */
-function normalized(metadata: JsonObject): JsonObject {
-  const isEmpty = (value: Json): boolean =>
-    value === null || (typeof value === 'object' && Object.keys(value).length === 0);
-  return Object.fromEntries(
-    Object.entries(metadata).filter(([field, value]) => !isEmpty(value) && !serverFields.has(field)),
-  );
-}
-
-const serverFields = new Set([
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'generation',
-  'creationTimestamp',
-  'managedFields',
-  'selfLink',
-]);
-
-function withGeneration(resource: Resource, updated: StoredObject, current: StoredObject): StoredObject {
-  const meaning = (object: StoredObject): JsonObject => without(without(object, 'metadata'), 'status');
-  if (!resource.hasGeneration || equal(meaning(updated), meaning(current))) return updated;
-  return { ...updated, metadata: { ...updated.metadata, generation: numberAt(current, 'metadata.generation') + 1 } };
-}
-
-/** The last finalizer of an object that is being deleted has gone. */
-function isReleased(next: StoredObject, current: StoredObject): boolean {
-  return listAt(next, 'metadata.finalizers').length === 0 && listAt(current, 'metadata.finalizers').length > 0;
-}
-
-function patched(resource: Resource, target: JsonObject, contentType: string, patch: Json): Json {
-  const mediaType = contentType.split(';')[0]?.trim();
-  if (mediaType === 'application/json-patch+json') return jsonPatch(target, patch);
-  if (mediaType === 'application/merge-patch+json') return mergePatch(target, objectOf(patch));
-  if (mediaType === 'application/strategic-merge-patch+json' && !resource.custom) {
-    return strategicMergePatch(target, objectOf(patch));
-  }
-  const accepted = [
-    'application/json-patch+json',
-    'application/merge-patch+json',
-    ...(resource.custom ? [] : ['application/strategic-merge-patch+json']),
-    'application/apply-patch+yaml',
-  ];
-  throw new StatusError(
-    415,
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-  );
-}
-
-/** What the server fills in, as far as somebody looks at it. */
-function withDefaults(resource: Resource, body: JsonObject): JsonObject {
-  const object = clone(body);
-  if (resource.custom && resource.hasStatus) return without(object, 'status');
-  if (resource.group !== '') return object;
-  if (resource.plural === 'pods') {
-    return {
-      ...object,
-      spec: { restartPolicy: 'Always', terminationGracePeriodSeconds: 30, ...objectAt(object, 'spec') },
-      status: { phase: 'Pending', qosClass: 'BestEffort' },
-    };
-  }
-  if (resource.plural === 'namespaces') return { ...object, status: { phase: 'Active' } };
-  if (resource.plural === 'nodes') {
-    // Until the node says that it is ready nothing is scheduled to it.
-    const taint: JsonObject = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
-    const taints = listAt(object, 'spec.taints').filter((held) => textAt(held, 'key') !== taint['key']);
-    return { ...object, spec: { ...objectAt(object, 'spec'), taints: [...taints, taint] } };
-  }
-  return object;
-}
-
-/** Seconds that a pod has to end; 0 when nobody runs it. */
-function graceOf(pod: StoredObject, options: JsonObject): number {
-  if (textAt(pod, 'spec.nodeName') === '') return 0;
-  if (['Succeeded', 'Failed'].includes(textAt(pod, 'status.phase'))) return 0;
-  const asked = options['gracePeriodSeconds'];
-  return typeof asked === 'number' ? Math.max(0, asked) : numberAt(pod, 'spec.terminationGracePeriodSeconds');
-}
-
-function objectOf(value: Json): JsonObject {
-  if (!isObject(value))
-    throw badRequest(`json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into an object`);
-  return value;
 }
 
 function generatedName(prefix: string): string {

@@ -1,15 +1,14 @@
-import { annotationsPatch } from '../cluster/names.ts';
+import { nodeAnnotations } from '../cluster/names.ts';
 import type { NodeView } from '../cluster/node.ts';
-import { nodes } from '../cluster/objects.ts';
 import { NodetenderError } from '../errors.ts';
 import { plural } from '../images/wording.ts';
+import { annotateNode } from './annotate.ts';
 import { type CleanProgress, isSettled } from './cleanprogress.ts';
 import { type Cluster, withCluster } from './cluster.ts';
 import { eachOf } from './eachof.ts';
 import { followClean } from './follow.ts';
 import { exitStatus, type Host } from './host.ts';
 import { nodesMatching } from './matching.ts';
-import { summaryOf } from './nodesummary.ts';
 import { progressInWords, requestsToJson } from './nodewords.ts';
 import type { ClusterOptions } from './options.ts';
 import { findPause } from './pause.ts';
@@ -40,18 +39,20 @@ export async function cleanNodesCommand(selection: Selection, options: CleanNode
       selection.by === 'names' ? { chosen: selected.nodes, leftOut: [] } : able(selected.nodes);
     for (const line of leftOut) terminal.err(`${printable(line)}\n`);
     const request = newRequest(cluster, options.dryRun === true);
-    const names = chosen.map(({ name }) => name);
-    const patch = { type: 'merge', body: annotationsPatch({ clean: request }) } as const;
-    await eachOf(names, async (name) => {
-      await cluster.port.patch(nodes, { name }, patch, { signal: stop });
+    const names: string[] = [];
+    await eachOf(chosen, async ({ name }) => {
+      if (!(await annotateNode(cluster, name, { clean: request }, host))) return;
+      names.push(name);
       if (options.output === 'text') terminal.out(`node/${name} annotated\n`);
     });
-    await warnOfPause(cluster, host);
+    names.sort();
+    if (names.length > 0) await warnOfPause(cluster, host);
     const followed = options.wait === true && names.length > 0;
     const outcomes = followed ? await follow(cluster, request, names, options, host) : new Map<string, CleanProgress>();
     if (options.output === 'json') terminal.out(requestsToJson(request, names, outcomes));
     if (followed && stop.aborted) return exitStatus.interrupted;
-    const failed = selected.missing > 0 || [...outcomes.values()].some((progress) => !hasSucceeded(progress));
+    const gone = selected.missing + chosen.length - names.length;
+    const failed = gone > 0 || [...outcomes.values()].some((progress) => !hasSucceeded(progress));
     return failed ? exitStatus.failed : exitStatus.done;
   });
 }
@@ -67,9 +68,10 @@ function able(nodes: readonly NodeView[]): {
   const chosen: NodeView[] = [];
   const leftOut: string[] = [];
   for (const node of nodes) {
-    const { hold, status } = summaryOf(node);
+    const hold = node.annotations.get(nodeAnnotations.hold);
     if (hold !== undefined) leftOut.push(`node/${node.name} left out: held${hold === '' ? '' : ` (${hold})`}`);
-    else if (status === undefined) leftOut.push(`node/${node.name} left out: no agent has reported there`);
+    else if (!node.annotations.has(nodeAnnotations.status))
+      leftOut.push(`node/${node.name} left out: no agent has reported there`);
     else chosen.push(node);
   }
   return { chosen, leftOut };
@@ -149,6 +151,7 @@ async function follow(
 
 function hasSucceeded(progress: CleanProgress): boolean {
   if (progress.state !== 'done') return false;
+  if (progress.result === undefined) return true;
   const { outcome, failed } = progress.result;
   return (outcome === 'done' || outcome === 'enough') && failed === 0;
 }

@@ -11,7 +11,8 @@ export type CleanProgress =
   | { readonly state: 'waiting'; readonly why: string }
   /** An agent has taken it up. */
   | { readonly state: 'cleaning' }
-  | { readonly state: 'done'; readonly result: LastClean }
+  /** The result is undefined where that of a later run has taken its place. */
+  | { readonly state: 'done'; readonly result: LastClean | undefined }
   /** It will never be done. */
   | { readonly state: 'lost'; readonly why: string };
 
@@ -19,7 +20,10 @@ export type CleanProgress =
 export function progressOf(request: string, node: NodeView | undefined): CleanProgress {
   if (node === undefined) return { state: 'lost', why: 'the node is gone' };
   const { lastClean, hold, status } = summaryOf(node);
-  if (lastClean?.request === request) return { state: 'done', result: lastClean };
+  if (lastClean?.request === request) {
+    // Later runs pass the value on.
+    return { state: 'done', result: lastClean.trigger === 'annotation' ? lastClean : undefined };
+  }
   const wanted = node.annotations.get(nodeAnnotations.clean);
   const taken = node.annotations.get(nodeAnnotations.cleanHandled) === request;
   if (!taken && wanted !== request) {
@@ -27,6 +31,7 @@ export function progressOf(request: string, node: NodeView | undefined): CleanPr
     return { state: 'lost', why };
   }
   if (hold !== undefined) return { state: 'waiting', why: hold === '' ? 'held' : `held: ${hold}` };
+  if (!node.annotations.has(nodeAnnotations.status)) return { state: 'waiting', why: 'no agent has reported there' };
   if (status !== undefined && status.waiting !== null) return { state: 'waiting', why: status.waiting };
   return { state: taken ? 'cleaning' : 'requested' };
 }

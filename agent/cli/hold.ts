@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import { annotationsPatch, nodeAnnotations } from '../cluster/names.ts';
-import { nodes } from '../cluster/objects.ts';
+import { nodeAnnotations } from '../cluster/names.ts';
+import { annotateNode } from './annotate.ts';
 import { withCluster } from './cluster.ts';
 import { eachOf } from './eachof.ts';
 import { exitStatus, type Host } from './host.ts';
@@ -17,10 +17,9 @@ export interface HoldOptions extends ClusterOptions {
 /** `nodetender hold`: the agents of these nodes leave them alone. */
 export async function holdCommand(selection: Selection, options: HoldOptions, host: Host): Promise<number> {
   return await withCluster(options, async (cluster) => {
-    const { terminal, stop } = host;
+    const { terminal } = host;
     const selected = await nodesMatching(cluster, selection, host);
     const reason = options.reason ?? byHand(cluster.clock);
-    const patch = { type: 'merge', body: annotationsPatch({ hold: reason }) } as const;
     await eachOf(selected.nodes, async ({ name, annotations }) => {
       const before = annotations.get(nodeAnnotations.hold);
       // Somebody else's reason is what the next person must find.
@@ -28,8 +27,7 @@ export async function holdCommand(selection: Selection, options: HoldOptions, ho
         terminal.out(`node/${name} already held${before === '' ? '' : `: ${printable(before)}`}\n`);
         return;
       }
-      await cluster.port.patch(nodes, { name }, patch, { signal: stop });
-      terminal.out(`node/${name} held\n`);
+      if (await annotateNode(cluster, name, { hold: reason }, host)) terminal.out(`node/${name} held\n`);
     });
     return selected.missing > 0 ? exitStatus.failed : exitStatus.done;
   });
@@ -38,16 +36,14 @@ export async function holdCommand(selection: Selection, options: HoldOptions, ho
 /** `nodetender resume NODE…`: ends their hold. */
 export async function endHoldCommand(selection: Selection, options: ClusterOptions, host: Host): Promise<number> {
   return await withCluster(options, async (cluster) => {
-    const { terminal, stop } = host;
+    const { terminal } = host;
     const selected = await nodesMatching(cluster, selection, host);
-    const patch = { type: 'merge', body: annotationsPatch({ hold: null }) } as const;
     await eachOf(selected.nodes, async ({ name, annotations }) => {
       if (!annotations.has(nodeAnnotations.hold)) {
         terminal.out(`node/${name} was not held\n`);
         return;
       }
-      await cluster.port.patch(nodes, { name }, patch, { signal: stop });
-      terminal.out(`node/${name} resumed\n`);
+      if (await annotateNode(cluster, name, { hold: null }, host)) terminal.out(`node/${name} resumed\n`);
     });
     return selected.missing > 0 ? exitStatus.failed : exitStatus.done;
   });

@@ -14,7 +14,9 @@ export function progressInWords(progress: CleanProgress): string {
     case 'lost':
       return `will not clean: ${progress.why}`;
     case 'done':
-      return resultInWords(progress.result);
+      return progress.result === undefined
+        ? 'cleaned; a later run has left its own result'
+        : resultInWords(progress.result);
   }
 }
 
@@ -48,7 +50,7 @@ export function requestsToJson(
       name,
       state: progress.state,
       why: 'why' in progress ? progress.why : null,
-      result: 'result' in progress ? progress.result : null,
+      result: 'result' in progress ? (progress.result ?? null) : null,
     };
   });
   return `${JSON.stringify({ request, nodes }, undefined, 2)}\n`;

@@ -1,7 +1,7 @@
 import { controlConfigMap, pauseAnnotation } from '../cluster/names.ts';
 import { configMaps } from '../cluster/objects.ts';
 import type { KubernetesObject } from '../cluster/port.ts';
-import { isNodetenderError, NodetenderError } from '../errors.ts';
+import { isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
 import { type Cluster, withCluster } from './cluster.ts';
 import { exitStatus, type Host } from './host.ts';
 import { byHand } from './hold.ts';
@@ -75,9 +75,9 @@ export async function findPause(cluster: Cluster, signal: AbortSignal): Promise<
  * Where nobody says the namespace, the ConfigMap is looked for in all of them: a pause written into a kubeconfig's
  * `default` while the agents watch another namespace would stop nothing and look as if it did.
  */
-async function findControl({ port, namespace }: Cluster, signal: AbortSignal): Promise<Control> {
-  const scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
-  const { items } = await port.list(configMaps, scope, controlOf, { signal });
+async function findControl(cluster: Cluster, signal: AbortSignal): Promise<Control> {
+  const { namespace } = cluster;
+  const items = await listControls(cluster, signal);
   const [control, other] = items;
   if (control !== undefined && other === undefined) return control;
   if (control !== undefined) {
@@ -89,6 +89,20 @@ async function findControl({ port, namespace }: Cluster, signal: AbortSignal): P
     'usage',
     `no namespace has a ${object}. Name the agents' namespace with --namespace, and it is made there`,
   );
+}
+
+async function listControls({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly Control[]> {
+  const scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
+  try {
+    return (await port.list(configMaps, scope, controlOf, { signal })).items;
+  } catch (error) {
+    if (namespace !== undefined || !isNodetenderError(error, 'cluster/forbidden')) throw error;
+    throw new NodetenderError(
+      'usage',
+      `cannot look for ${object} in all namespaces; name the agents' with --namespace (${messageOf(error)})`,
+      { cause: error },
+    );
+  }
 }
 
 function controlOf({ metadata: { namespace = '', annotations = {} } }: KubernetesObject): Control {

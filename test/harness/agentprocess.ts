@@ -17,6 +17,13 @@ export interface AgentSettings {
   readonly stateDirectory: string;
   /** The `images` section of its configuration, in YAML's JSON subset. */
   readonly images: object;
+  /** The cluster that it is a member of. */
+  readonly cluster?: {
+    readonly kubeconfig: string;
+    readonly nodeName: string;
+    /** The `cluster` section of its configuration. */
+    readonly settings?: object;
+  };
   /** How far its wall clock is ahead of the real one. */
   readonly clockOffsetMs?: number;
 }
@@ -38,15 +45,27 @@ export class AgentProcess {
 
   /** Resolves when it has reached the runtime. */
   static async start(settings: AgentSettings): Promise<AgentProcess> {
-    const { endpoint, stateDirectory, images, clockOffsetMs = 0 } = settings;
+    const { endpoint, stateDirectory, images, cluster, clockOffsetMs = 0 } = settings;
     const config = join(stateDirectory, 'config.yaml');
-    const content = { stateDirectory, runtime: { endpoint }, http: { address: '' }, images };
+    const content = {
+      stateDirectory,
+      runtime: { endpoint },
+      http: { address: '' },
+      images,
+      ...(cluster?.settings === undefined ? {} : { cluster: cluster.settings }),
+    };
+    const membership =
+      cluster === undefined ? [] : ['--node-name', cluster.nodeName, '--kubeconfig', cluster.kubeconfig];
     await writeFile(config, JSON.stringify(content));
     const offset = fileURLToPath(new URL('clockoffset.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', offset, mainScript, 'agent', '--config', config], {
-      env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      ['--import', offset, mainScript, 'agent', '--config', config, ...membership],
+      {
+        env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     const agent = new AgentProcess(child);
     await agent.logged('container runtime');
     return agent;

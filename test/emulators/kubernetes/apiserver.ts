@@ -5,6 +5,7 @@ import { discover } from './discovery.ts';
 import { runDisruptionController } from './disruption.ts';
 import { evict } from './eviction.ts';
 import { type Fault, Faults } from './faults.ts';
+import { runGarbageCollector } from './garbage.ts';
 import { Lists, refuseFuture } from './lists.ts';
 import { isObject, type Json, type JsonObject, type StoredObject, textAt } from './objects.ts';
 import { decodeProtobuf } from './protobuf.ts';
@@ -28,8 +29,8 @@ export interface EmulatedApiServerOptions {
   readonly clock?: Clock;
   /** Default 60 s, as the real one. */
   readonly bookmarkEveryMs?: number;
-  /** Budgets' status follows their pods. Off: a test writes the status itself. */
-  readonly disruptionController?: boolean;
+  /** Budgets' status follows their pods, and what has lost its owner goes. Off: as without a controller manager. */
+  readonly controllers?: boolean;
 }
 
 /** Larger bodies are refused, as by the real one. */
@@ -61,7 +62,10 @@ export class EmulatedApiServer {
     for (const name of ['default', 'kube-node-lease', 'kube-public', 'kube-system']) {
       this.#writes.create(namespaces, '', { metadata: { name } });
     }
-    if (options.disruptionController === true) runDisruptionController(this.store, this.#evictionResources());
+    if (options.controllers === true) {
+      runDisruptionController(this.store, this.#evictionResources());
+      runGarbageCollector(this.store);
+    }
   }
 
   /** By its plural name, for tests that reach into the store. */

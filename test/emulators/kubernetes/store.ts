@@ -18,6 +18,8 @@ const MAX_HISTORY = 20_000;
 export class ObjectStore {
   readonly #objects = new Map<string, Map<string, StoredObject>>();
   readonly #listeners = new Set<(change: Change) => void>();
+  readonly #undelivered: Change[] = [];
+  #delivering = false;
   #history: Change[] = [];
   #revision = 1;
   /** Everything up to this revision is forgotten. */
@@ -38,6 +40,13 @@ export class ObjectStore {
       .filter(([key]) => namespace === undefined || key.startsWith(`${namespace}/`))
       .sort(([left], [right]) => (left < right ? -1 : 1))
       .map(([, object]) => object);
+  }
+
+  /** Every object there is, with the kind it is stored as. */
+  *all(): Generator<{ readonly storedAs: string; readonly object: StoredObject }> {
+    for (const [storedAs, objects] of this.#objects) {
+      for (const object of objects.values()) yield { storedAs, object };
+    }
   }
 
   /** Stores an object under the next revision, which it then carries. */
@@ -93,7 +102,20 @@ export class ObjectStore {
       this.#forgotten = (kept[0]?.revision ?? this.#revision) - 1;
       this.#history = kept;
     }
-    for (const listener of this.#listeners) listener(change);
+    this.#undelivered.push(change);
+    if (!this.#delivering) this.#deliver();
+  }
+
+  /** In order also where a listener changes something itself: then everybody hears of the first change first. */
+  #deliver(): void {
+    this.#delivering = true;
+    try {
+      for (let change = this.#undelivered.shift(); change !== undefined; change = this.#undelivered.shift()) {
+        for (const listener of this.#listeners) listener(change);
+      }
+    } finally {
+      this.#delivering = false;
+    }
   }
 }
 

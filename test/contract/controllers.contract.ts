@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { Api, Json } from '../harness/api.ts';
+import { eventually } from '../harness/eventually.ts';
+
+/** An API server with the controllers that a cluster has. */
+export interface ControllersUnderTest {
+  /** An administrator's requests. */
+  readonly api: Api;
+  dispose(): Promise<void>;
+}
+
+const pods = '/api/v1/namespaces/default/pods';
+const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+const DEADLINE_MS = 60_000;
+
+export function describeControllersContract(name: string, start: () => Promise<ControllersUnderTest>): void {
+  describe(`the controllers beside ${name}`, () => {
+    let server: ControllersUnderTest;
+    let api: Api;
+    let counter = 0;
+
+    beforeAll(async () => {
+      server = await start();
+      ({ api } = server);
+    });
+    afterAll(async () => {
+      await server.dispose();
+    });
+
+    const unique = (prefix: string): string => `${prefix}-${(counter += 1)}`;
+
+    async function readyPod(app: string): Promise<string> {
+      const name = unique('pod');
+      const spec = { nodeName: 'some-node', containers: [{ name: 'app', image: 'registry.example/app:1' }] };
+      await api.create(pods, { metadata: { name, labels: { app } }, spec });
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      await api.merge(`${pods}/${name}/status`, { status: { phase: 'Running', conditions } });
+      return name;
+    }
+
+    const evict = async (name: string): Promise<number> =>
+      (await api.send('POST', `${pods}/${name}/eviction`, { metadata: { name } })).status;
+
+    async function allowed(budget: string, count: number): Promise<void> {
+      await eventually(
+        `${budget} allows ${count}`,
+        async () => {
+          const { status } = (await api.get(`${budgets}/${budget}`)) as { status?: Json };
+          return status?.['disruptionsAllowed'] === count && status['observedGeneration'] === 1;
+        },
+        DEADLINE_MS,
+      );
+    }
+
+    it('let pods go one after the other while enough others are ready', async () => {
+      const app = unique('app');
+      const [first, second] = [await readyPod(app), await readyPod(app)];
+      const name = unique('budget');
+      await api.create(budgets, { metadata: { name }, spec: { minAvailable: 1, selector: { matchLabels: { app } } } });
+      await allowed(name, 1);
+      expect(await evict(first)).toBe(201);
+      expect(await evict(second)).toBe(429);
+      await api.send('DELETE', `${pods}/${first}`, { gracePeriodSeconds: 0 });
+      await allowed(name, 0);
+      expect(await evict(second)).toBe(429);
+      await readyPod(app);
+      await allowed(name, 1);
+      expect(await evict(second)).toBe(201);
+    });
+
+    it('delete a Lease with the Node that owns it, and only then', async () => {
+      const owner = async (node: string): Promise<Json> => {
+        const { metadata } = await api.create('/api/v1/nodes', { metadata: { name: node } });
+        return { apiVersion: 'v1', kind: 'Node', name: node, uid: (metadata as Json)['uid'] };
+      };
+      const [gone, kept] = [unique('node'), unique('node')];
+      const [goneOwner, keptOwner] = [await owner(gone), await owner(kept)];
+      const lease = async (...ownerReferences: Json[]): Promise<string> => {
+        const name = unique('lease');
+        await api.create(leases, { metadata: { name, ownerReferences }, spec: { holderIdentity: gone } });
+        return `${leases}/${name}`;
+      };
+      const [ghost, shared, other] = [
+        await lease(goneOwner),
+        await lease(goneOwner, keptOwner),
+        await lease(keptOwner),
+      ];
+      await api.delete(`/api/v1/nodes/${gone}`);
+      await eventually(
+        'the Lease of the Node that is gone is deleted',
+        async () => (await api.send('GET', ghost)).status === 404,
+        DEADLINE_MS,
+      );
+      expect((await api.send('GET', shared)).status).toBe(200);
+      expect((await api.send('GET', other)).status).toBe(200);
+    });
+  });
+}

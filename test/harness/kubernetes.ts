@@ -1,18 +1,15 @@
-import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
 import type { Api } from './api.ts';
 import { type AuditEvent, auditPolicy, parseAuditLog } from './audit.ts';
 import { Clients } from './clients.ts';
 import { kubernetesComponents } from './components.ts';
 import { Daemon } from './daemon.ts';
+import { kubectl } from './kubectl.ts';
 import { freePorts } from './ports.ts';
-
-const execute = promisify(execFile);
 
 /** About 5 s on an idle machine of two cores; suites share it. */
 const READY_DEADLINE_MS = 120_000;
@@ -111,13 +108,9 @@ export class ControlPlane {
     return String((answer['status'] as { token?: unknown }).token);
   }
 
-  /** kubectl's standard output, as the administrator. Rejects where it fails, with what it said on standard error. */
-  async kubectl(...args: string[]): Promise<string> {
-    const { stdout } = await execute(kubernetesComponents().kubectl, args, {
-      env: { PATH: '/usr/bin:/bin', HOME: this.folder, KUBECONFIG: join(this.folder, 'admin.kubeconfig') },
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    return stdout;
+  /** kubectl's standard output, as the administrator. */
+  async kubectl(...args: readonly string[]): Promise<string> {
+    return await kubectl(this.clients, ...args);
   }
 
   /**
@@ -167,7 +160,6 @@ export class ControlPlane {
       file('tokens.key', tokens.privateKey.export({ type: 'sec1', format: 'pem' })),
       file('tokens.pub', tokens.publicKey.export({ type: 'spki', format: 'pem' })),
       file('audit.json', auditPolicy),
-      this.clients.kubeconfigFile('admin'),
       file(
         'controllers.kubeconfig',
         this.clients.kubeconfig(this.clients.user({ commonName: 'system:kube-controller-manager' })),

@@ -133,7 +133,8 @@ export class Watched<T extends KubernetesObject, V> {
     this.#openedAtMs = undefined;
     try {
       this.#resourceVersion ??= await this.#list(signal);
-      await this.#follow(this.#resourceVersion, signal);
+      // What the list has shown may have been all that the caller waited for.
+      if (!signal.aborted) await this.#follow(this.#resourceVersion, signal);
     } catch (error) {
       problem = asClusterError(error);
     }

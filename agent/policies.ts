@@ -30,6 +30,11 @@ export function agentPolicy(images: ImagesConfig, trigger: Exclude<RunTrigger, '
   };
 }
 
+/** The policy of a run that an ImageList asks for: no minimum age beyond the floor, every other protection holds. */
+export function imageListPolicy(images: ImagesConfig, requested: readonly Rule[]): Policy {
+  return { ...agentPolicy(images, 'schedule'), minUnusedMs: 0, requested };
+}
+
 /** What a person asks for on the command line. */
 export interface CleanRequest {
   /** Only what these match goes; empty: everything unused. */

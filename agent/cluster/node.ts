@@ -7,6 +7,8 @@ export interface NodeView {
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;
+  /** RFC 3339, the API server's clock. */
+  readonly createdAt: string;
   readonly labels: ReadonlyMap<string, string>;
   /** Ours alone, by their names after `nodetender.dev/`: others hold what is not ours to keep in memory. */
   readonly annotations: ReadonlyMap<string, string>;
@@ -40,11 +42,12 @@ export class OwnNode extends Watched<NodeObject, NodeView> {
 export function viewOfNode({ metadata, spec, status }: NodeObject): NodeView {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const changedAtMs = Date.parse(ready?.lastTransitionTime ?? '');
-  const { name, uid, resourceVersion, labels = {}, annotations = {} } = metadata;
+  const { name, uid, resourceVersion, creationTimestamp: createdAt = '', labels = {}, annotations = {} } = metadata;
   return {
     name,
     uid,
     resourceVersion,
+    createdAt,
     labels: new Map(Object.entries(labels)),
     annotations: new Map(ours(annotations)),
     unschedulable: spec?.unschedulable ?? false,

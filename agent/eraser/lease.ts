@@ -44,15 +44,18 @@ export class ReporterLease {
     return this.#held?.rosters ?? new Map();
   }
 
-  /** True when it is ours now; false while another holds it. Throws ClusterError. */
-  async take(signal: AbortSignal): Promise<boolean> {
+  /**
+   * True when it is ours now; false while another holds it. `isSilent` says that its holder has not been heard where it
+   * should have been: then its Lease need not be watched for a while first. Throws ClusterError.
+   */
+  async take(isSilent: boolean, signal: AbortSignal): Promise<boolean> {
     const found = await this.#read(signal);
     try {
       if (found === undefined) {
         await this.#create(signal);
         return true;
       }
-      if (!this.#isFree(found)) return false;
+      if (!this.#isFree(found) && !isSilent) return false;
       const rosters = decodeRosters(found.metadata.annotations?.[rostersAnnotation]);
       await this.#write({ resourceVersion: found.metadata.resourceVersion, rosters }, this.#options.holder, signal);
       return true;

@@ -1,0 +1,274 @@
+import { Bell } from '../bell.ts';
+import type { Clock, Random } from '../clock.ts';
+import { type Backoff, backoffMs } from '../cluster/backoff.ts';
+import type { Note } from '../cluster/events.ts';
+import { annotationsPatch, nodeAnnotations } from '../cluster/names.ts';
+import type { NodeView } from '../cluster/node.ts';
+import { nodes } from '../cluster/objects.ts';
+import type { KubernetesPort } from '../cluster/port.ts';
+import { decodeImageLists, encodeImageLists, type ImageListResult } from '../cluster/records.ts';
+import { type Change, Watched } from '../cluster/watch.ts';
+import { isNodetenderError } from '../errors.ts';
+import type { Report } from '../images/report.ts';
+import type { Rule } from '../images/rules.ts';
+import type { Logger } from '../observe/log.ts';
+import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from './imagelist.ts';
+import { leaseSeconds, ReporterLease } from './lease.ts';
+import { type NodeFilter, whySkipped } from './nodefilter.ts';
+import { inUseNote } from './notes.ts';
+import { Reporter } from './reporter.ts';
+import { isDue, nextStep } from './run.ts';
+
+/** What one ImageList asks of this node. */
+export interface ImageListRequest {
+  readonly name: string;
+  /** The same for the same wish; another after each change of the list. */
+  readonly subject: string;
+  readonly rules: readonly Rule[];
+  /** Asked before each burst: a list that was changed, deleted or counted meanwhile wants nothing any more. */
+  readonly isWanted: () => boolean;
+}
+
+export interface ImageListsOptions {
+  readonly port: KubernetesPort;
+  readonly nodeName: string;
+  /** The agent's own. */
+  readonly namespace: string;
+  /** This node as it is now; undefined while there is none. `nodeChanged` is to be called when it changes. */
+  readonly node: () => NodeView | undefined;
+  readonly settings: () => { readonly filter: NodeFilter; readonly timeoutMs: number };
+  /** One run on this node, perhaps after waiting; undefined where it could not run at all. */
+  readonly clean: (request: ImageListRequest) => Promise<Report | undefined>;
+  readonly tell: (note: Note) => void;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Without the CRD there is nothing to watch; it is looked for again so rarely because an idle agent hardly asks at all. */
+const absentMs = 15 * 60_000;
+/** All agents see a new list at once; who waits the shortest reports. */
+const contestMs = 1_000;
+/** A reporter marks a list under way every 10 s: after this long without a mark it is gone. */
+const silenceMs = 30_000;
+const spreadMs = 10_000;
+const retry: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+
+/** Eraser's ImageLists: each is run once on this node, and summed up by this agent where no other does. */
+export class ImageLists {
+  readonly #options: ImageListsOptions;
+  #lists: Watched<ImageListObject, ImageListView>;
+  readonly #lease: ReporterLease;
+  readonly #reporter: Reporter;
+  /** Rung for the loop that runs lists here. */
+  readonly #work = new Bell();
+  /** Rung for the loop that looks for lists nobody counts. */
+  readonly #contest = new Bell();
+  /** Rung for the reporter. */
+  readonly #count = new Bell();
+  /** When (monotonic) to see whether anybody counts, by UID; `begun` when somebody has and should have been heard since. */
+  readonly #patience = new Map<string, { readonly atMs: number; readonly begun: boolean }>();
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Reported in this life, which the watch on the Node shows later; by name. */
+  readonly #results = new Map<string, ImageListResult>();
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: ImageListsOptions) {
+    const { port, namespace, nodeName: holder, clock } = options;
+    this.#options = options;
+    this.#lists = this.#newWatch(() => undefined);
+    this.#lease = new ReporterLease({ port, namespace, holder, clock });
+    this.#reporter = new Reporter({
+      ...options,
+      lease: this.#lease,
+      lists: () => this.#lists.values(),
+      bell: this.#count,
+    });
+  }
+
+  /** To be called when the Node changes: it may have become held, or known at all. */
+  nodeChanged(): void {
+    this.#work.ring();
+  }
+
+  /** Works until `signal` aborts and what is under way has ended. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#watch(signal), this.#runDue(signal), this.#reportWhereNobodyDoes(signal)]);
+    await Promise.all(this.#underWay.values());
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#options;
+    while (!signal.aborted) {
+      const absent = new AbortController();
+      // Anew each time: with the CRD its objects go, too.
+      this.#lists = this.#newWatch(() => absent.abort());
+      this.#patience.clear();
+      await this.#lists.run(AbortSignal.any([signal, absent.signal]));
+      if (signal.aborted) return;
+      log.info('there is no CRD imagelists.eraser.sh; ImageLists are looked for again later');
+      await clock.sleep(absentMs * (1 + random()), signal);
+    }
+  }
+
+  #newWatch(onAbsent: () => void): Watched<ImageListObject, ImageListView> {
+    const { log } = this.#options;
+    return new Watched({
+      ...this.#options,
+      resource: imageLists,
+      scope: {},
+      project: viewOfImageList,
+      onChange: (change) => this.#listChanged(change),
+      onHealth: (problem) => {
+        if (problem?.code === 'cluster/not-found') onAbsent();
+        else if (problem !== undefined) log.warn({ error: problem }, 'ImageLists cannot be followed');
+      },
+      onUnreadable: (problem) => log.warn({ problem }, 'ImageList cannot be read; what was known of it stays in force'),
+    });
+  }
+
+  #listChanged(change: Change<ImageListView>): void {
+    const { clock, random } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (change.type === 'deleted') this.#patience.delete(change.before.uid);
+    else {
+      const list = change.value;
+      const step = nextStep(list, list.run, this.#resultOf(list.name)?.generation);
+      if (step === 'none') this.#patience.delete(list.uid);
+      else if (step === 'follow')
+        this.#patience.set(list.uid, { atMs: nowMs + silenceMs + spreadMs * random(), begun: true });
+      else this.#patience.set(list.uid, { atMs: nowMs + contestMs * random(), begun: false });
+    }
+    for (const bell of [this.#work, this.#contest, this.#count]) bell.ring();
+  }
+
+  async #runDue(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      for (const list of this.#lists.values()) {
+        const key = `${list.uid}/${list.generation}`;
+        if (this.#underWay.has(key) || !this.#isDue(list)) continue;
+        const end = this.#handle(list, key, signal).finally(() => this.#underWay.delete(key));
+        this.#underWay.set(key, end);
+      }
+      await this.#work.wait(signal);
+    }
+  }
+
+  #isDue(list: ImageListView): boolean {
+    const node = this.#options.node();
+    return node !== undefined && isDue(list, { createdAt: node.createdAt, result: this.#resultOf(list.name) });
+  }
+
+  async #handle(list: ImageListView, key: string, signal: AbortSignal): Promise<void> {
+    const { clean, node, settings, tell, log, clock } = this.#options;
+    const view = node();
+    if (view === undefined) return;
+    const { name, uid, generation, rules } = list;
+    const isWanted = (): boolean => {
+      const now = this.#lists.get(name);
+      return now?.uid === uid && now.generation === generation && this.#isDue(now);
+    };
+    const skip = whySkipped(view, settings().filter);
+    let outcome: ImageListResult['outcome'] = 'success';
+    if (skip !== undefined) {
+      outcome = 'skipped';
+      log.info({ imageList: name, generation, reason: skip }, 'ImageList is not run on this node');
+    } else if (rules.length > 0) {
+      const report = await clean({ name, subject: key, rules, isWanted });
+      if (signal.aborted) return;
+      if (report === undefined || report.outcome !== 'done' || report.failed.length > 0) outcome = 'failed';
+      const regarding = { apiVersion: 'v1', kind: 'Node', name: view.name, uid: view.uid };
+      const note = report === undefined ? undefined : inUseNote(list, report, regarding);
+      if (note !== undefined) tell(note);
+    }
+    const result = { uid, generation, outcome, at: new Date(clock.nowMs()).toISOString() };
+    await this.#report(name, result, isWanted, signal);
+  }
+
+  /** Written on the Node one after the other, because each write is of all results. */
+  async #report(name: string, result: ImageListResult, isWanted: () => boolean, signal: AbortSignal): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#writeAtLast(name, result, isWanted, signal));
+    await this.#writing;
+  }
+
+  /** Until it is written, or nobody counts it any more. */
+  async #writeAtLast(
+    name: string,
+    result: ImageListResult,
+    isWanted: () => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random, log } = this.#options;
+    for (let failures = 1; !signal.aborted && isWanted(); failures += 1) {
+      try {
+        await this.#write(name, result, signal);
+        return;
+      } catch (error) {
+        if (!isNodetenderError(error)) throw error;
+        log[failures === 1 ? 'warn' : 'debug']({ error, imageList: name }, 'result of an ImageList not written yet');
+        await clock.sleep(backoffMs(retry, failures, random), signal);
+      }
+    }
+  }
+
+  async #write(name: string, result: ImageListResult, signal: AbortSignal): Promise<void> {
+    const { port, nodeName } = this.#options;
+    const all = new Map(this.#resultsOfNode());
+    for (const known of all.keys()) if (this.#lists.get(known) === undefined) all.delete(known);
+    for (const [known, ours] of this.#results) if (this.#lists.get(known) !== undefined) all.set(known, ours);
+    all.set(name, result);
+    const body = annotationsPatch({ [nodeAnnotations.imageList]: encodeImageLists(all) });
+    await port.patch(nodes, { name: nodeName }, { type: 'merge', body }, { signal });
+    this.#results.set(name, result);
+  }
+
+  #resultOf(name: string): ImageListResult | undefined {
+    return this.#results.get(name) ?? this.#resultsOfNode().get(name);
+  }
+
+  #resultsOfNode(): ReadonlyMap<string, ImageListResult> {
+    const text = this.#options.node()?.annotations.get(nodeAnnotations.imageList);
+    const results = text === undefined ? undefined : decodeImageLists(text);
+    return results?.ok === true ? results.value : new Map();
+  }
+
+  async #reportWhereNobodyDoes(signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#options;
+    for (let failures = 0; !signal.aborted;) {
+      const next = [...this.#patience.values()].toSorted((one, other) => one.atMs - other.atMs)[0];
+      const waitMs = next === undefined ? Number.POSITIVE_INFINITY : next.atMs - clock.monotonicMs();
+      if (waitMs > 0) {
+        await this.#contestOrAfter(waitMs, signal);
+        continue;
+      }
+      let againMs = leaseSeconds * 1000 + spreadMs * random();
+      try {
+        if (await this.#lease.take(next?.begun === true, signal)) {
+          log.info({ node: this.#options.nodeName }, 'this agent sums up ImageLists');
+          await this.#reporter.conduct(signal);
+          againMs = silenceMs;
+        }
+        failures = 0;
+      } catch (error) {
+        if (!isNodetenderError(error)) throw error;
+        failures += 1;
+        againMs = backoffMs(retry, failures, random);
+        if (!signal.aborted) log.warn({ error }, 'ImageLists could not be summed up; trying again');
+      }
+      // Those that are done have been taken away from the map by then, or are when the watch shows it.
+      const atMs = clock.monotonicMs() + againMs;
+      for (const [uid, { begun }] of this.#patience) this.#patience.set(uid, { atMs, begun });
+    }
+  }
+
+  async #contestOrAfter(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms === Number.POSITIVE_INFINITY) {
+      await this.#contest.wait(signal);
+      return;
+    }
+    const over = new AbortController();
+    const until = AbortSignal.any([signal, over.signal]);
+    await Promise.race([this.#contest.wait(until), this.#options.clock.sleep(ms, until)]);
+    over.abort();
+  }
+}

@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+
+import type { ConfigMapObject } from '../../../agent/cluster/objects.ts';
+import { ClusterError } from '../../../agent/cluster/errors.ts';
+import type { KubernetesObject, KubernetesPort, Resource, Scope, WatchEvent } from '../../../agent/cluster/port.ts';
+import { Exclusions } from '../../../agent/eraser/exclusions.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
+import { StateDirectory } from '../../emulators/state-directory.ts';
+
+type Event = WatchEvent<ConfigMapObject>;
+
+/** ConfigMaps of two namespaces behind a port that a test fills. */
+class ConfigMaps {
+  readonly objects = new Map<string, ConfigMapObject>();
+  reachable = true;
+  #version = 1;
+  readonly #waiting = new Set<{ readonly scope: Scope; readonly push: (event: Event) => void }>();
+
+  set(namespace: string, name: string, json: string | undefined): void {
+    this.#version += 1;
+    const key = `${namespace}/${name}`;
+    const resourceVersion = String(this.#version);
+    const metadata = { namespace, name, uid: `${key} uid`, resourceVersion };
+    const before = this.objects.get(key);
+    const object = { metadata, data: { 'list.json': json ?? '' } } as ConfigMapObject;
+    if (json === undefined) this.objects.delete(key);
+    else this.objects.set(key, object);
+    const type = json === undefined ? 'deleted' : before === undefined ? 'added' : 'modified';
+    for (const { scope, push } of this.#waiting) if (scope.namespace === namespace) push({ type, object });
+  }
+
+  get port(): Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'> {
+    const list = async <T extends KubernetesObject, V>(_: Resource<T>, scope: Scope, project: (object: T) => V) => {
+      if (!this.reachable) throw new ClusterError('cluster/unavailable', 'away');
+      const found = [...this.objects.values()].filter(({ metadata }) => metadata.namespace === scope.namespace);
+      return { items: found.map((one) => project(one as unknown as T)), resourceVersion: String(this.#version) };
+    };
+    return {
+      list,
+      watch: (_, scope, __, options) => this.#watch(scope, options?.signal) as never,
+      lastHeardMs: () => 0,
+    };
+  }
+
+  async *#watch(scope: Scope, signal: AbortSignal | undefined): AsyncIterable<Event> {
+    const queue: Event[] = [{ type: 'opened' }];
+    let wake = (): void => undefined;
+    const push = (event: Event): void => {
+      queue.push(event);
+      wake();
+    };
+    const watcher = { scope, push };
+    this.#waiting.add(watcher);
+    const isOver = (): boolean => signal?.aborted === true;
+    signal?.addEventListener('abort', () => wake());
+    while (!isOver()) {
+      yield* queue.splice(0);
+      if (queue.length > 0 || isOver()) continue;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    this.#waiting.delete(watcher);
+  }
+}
+
+class World {
+  readonly clock = new VirtualClock();
+  readonly cluster = new ConfigMaps();
+  readonly directory = new StateDirectory();
+  readonly told: string[] = [];
+  #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  async start(): Promise<Exclusions> {
+    this.#stop = new AbortController();
+    const exclusions = await Exclusions.open({
+      port: this.cluster.port,
+      namespaces: ['nodetender', 'kube-system', 'nodetender'],
+      directory: '/state',
+      onProblem: (configMap, problem) => this.told.push(`${configMap}: ${problem ?? 'solved'}`),
+      clock: this.clock,
+      random: () => 0.5,
+      fileSystem: this.directory,
+    });
+    this.#running = exclusions.run(this.#stop.signal);
+    await this.clock.advance(0);
+    await this.clock.advance(0);
+    return exclusions;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.clock.run(this.#running);
+  }
+
+  async set(namespace: string, name: string, json: string | undefined): Promise<void> {
+    this.cluster.set(namespace, name, json);
+    await this.clock.advance(0);
+    await this.clock.advance(0);
+  }
+}
+
+function inForce(exclusions: Exclusions): string[] | string {
+  const current = exclusions.current();
+  return current.known ? current.rules.map(({ text }) => text).sort() : current.why;
+}
+
+const keeping = (...excluded: string[]): string => JSON.stringify({ excluded });
+
+describe('exclusion lists', () => {
+  it('are in force from both namespaces, live', async () => {
+    const world = new World();
+    world.cluster.set('kube-system', 'a', keeping('alpine'));
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toEqual(['alpine']);
+    await world.set('nodetender', 'b', keeping('nginx'));
+    expect(inForce(exclusions)).toEqual(['alpine', 'nginx']);
+    await world.set('nodetender', 'b', keeping('redis'));
+    await world.set('kube-system', 'a', undefined);
+    expect(inForce(exclusions)).toEqual(['redis']);
+    await world.set('default', 'c', keeping('busybox'));
+    expect(inForce(exclusions)).toEqual(['redis']);
+    await world.stop();
+  });
+
+  it('that were never read leave everything where it is', async () => {
+    const world = new World();
+    world.cluster.reachable = false;
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toContain('never read');
+    world.cluster.reachable = true;
+    await world.clock.advance(60_000);
+    expect(inForce(exclusions)).toEqual([]);
+    await world.stop();
+  });
+
+  it('that break keep their last good content, and are told once', async () => {
+    const world = new World();
+    world.cluster.set('nodetender', 'a', keeping('alpine'));
+    const exclusions = await world.start();
+    await world.set('nodetender', 'a', '{');
+    await world.set('nodetender', 'a', '{');
+    expect(inForce(exclusions)).toEqual(['alpine']);
+    expect(world.told).toEqual([expect.stringContaining('nodetender/a: list.json')]);
+    await world.set('nodetender', 'a', keeping('nginx'));
+    expect([inForce(exclusions), world.told[1]]).toEqual([['nginx'], 'nodetender/a: solved']);
+    await world.stop();
+  });
+
+  it('that are broken from the beginning leave everything where it is until they are mended or deleted', async () => {
+    const world = new World();
+    world.cluster.set('nodetender', 'a', '{"excluded": [');
+    world.cluster.set('nodetender', 'b', keeping('alpine'));
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toContain('nodetender/a');
+    await world.set('nodetender', 'a', undefined);
+    expect(inForce(exclusions)).toEqual(['alpine']);
+    await world.stop();
+  });
+
+  it('outlive a restart: their last good content is in force without the API server, and when they broke meanwhile', async () => {
+    const world = new World();
+    world.cluster.set('nodetender', 'a', keeping('alpine'));
+    world.cluster.set('nodetender', 'b', keeping('nginx'));
+    await world.start();
+    await world.stop();
+    world.cluster.reachable = false;
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toEqual(['alpine', 'nginx']);
+    world.cluster.set('nodetender', 'a', '{');
+    world.cluster.set('nodetender', 'b', undefined);
+    world.cluster.reachable = true;
+    await world.clock.advance(60_000);
+    expect(inForce(exclusions)).toEqual(['alpine']);
+    await world.stop();
+  });
+
+  it('whose file is damaged must be read anew, and the damage is told', async () => {
+    const world = new World();
+    world.directory.files.set('/state/exclusions.json', '{"format":"nodetender/exclusions"');
+    world.cluster.reachable = false;
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toContain('never read');
+    expect(world.told).toEqual([expect.stringContaining('exclusions.json.corrupt')]);
+    await world.stop();
+  });
+
+  it('stay in force where the state directory cannot be written, which is told', async () => {
+    const world = new World();
+    world.directory.refuses = 'EROFS';
+    world.cluster.set('nodetender', 'a', keeping('alpine'));
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toEqual(['alpine']);
+    expect(exclusions.saveProblem).toContain('EROFS');
+    await world.stop();
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+
+import { type NodeFilter, whySkipped } from '../../../agent/eraser/nodefilter.ts';
+import { parseLabelSelector } from '../../../agent/eraser/selectors.ts';
+
+function filter(type: NodeFilter['type'], ...selectors: string[]): NodeFilter {
+  return { type, selectors: selectors.map(parseLabelSelector) };
+}
+
+const usual = filter('exclude', 'eraser.sh/cleanup.filter');
+
+function why(labels: Record<string, string>, by = usual, annotations: Record<string, string> = {}): string | undefined {
+  return whySkipped({ labels: new Map(Object.entries(labels)), annotations: new Map(Object.entries(annotations)) }, by);
+}
+
+describe('a node that is not cleaned', () => {
+  it('carries a label of the filter, whatever its value', () => {
+    expect(why({ 'eraser.sh/cleanup.filter': '' })).toBe('filtered');
+    expect(why({ 'eraser.sh/cleanup.filter': 'false' })).toBe('filtered');
+    expect(why({ pool: 'web' })).toBeUndefined();
+  });
+
+  it('is not among those that are meant, where a filter includes', () => {
+    const only = filter('include', 'pool=gpu', 'clean');
+    expect(why({ pool: 'web' }, only)).toBe('filtered');
+    expect(why({ pool: 'gpu' }, only)).toBeUndefined();
+    expect(why({ clean: 'yes' }, only)).toBeUndefined();
+  });
+
+  it('runs Windows, or is no machine at all, also where a filter includes it', () => {
+    const all = filter('include', '!nothing');
+    expect(why({ 'kubernetes.io/os': 'windows' }, all)).toBe('windows');
+    expect(why({ type: 'virtual-kubelet' }, all)).toBe('virtual');
+    expect(why({ 'eks.amazonaws.com/compute-type': 'fargate' }, all)).toBe('virtual');
+    expect(why({ 'kubernetes.io/os': 'linux', type: 'big' }, all)).toBeUndefined();
+  });
+
+  it('is held', () => {
+    expect(why({}, usual, { hold: '' })).toBe('held');
+    expect(why({}, usual, { 'last-clean': '{}' })).toBeUndefined();
+  });
+});

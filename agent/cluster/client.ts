@@ -37,8 +37,8 @@ const metadataOnlyList = 'application/json;as=PartialObjectMetadataList;g=meta.k
 
 const patchTypes = { merge: 'application/merge-patch+json', strategic: 'application/strategic-merge-patch+json' };
 
-/** A list is begun again so often when its moment expires between two pages; then it is asked for whole. */
-const maxListRestarts = 2;
+/** When a list's moment has expired between two pages for the second time, it is asked for whole. */
+const maxExpired = 2;
 
 /** The first page size to try where a whole list is too large, and by how much it shrinks. */
 const firstPageSize = 200;
@@ -73,15 +73,17 @@ export class KubernetesClient implements KubernetesPort {
     options: CallOptions = {},
   ): Promise<Listing<V>> {
     let { pageSize } = scope;
-    for (let restarts = 0; ; restarts += 1) {
+    let expired = 0;
+    for (;;) {
       try {
         return await this.#listOnce(resource, scope, pageSize, project, options);
       } catch (error) {
         if (!(error instanceof ClusterError)) throw error;
         if (error.code === 'cluster/too-large' && pageSize !== 1) {
           pageSize = pageSize === undefined ? firstPageSize : Math.max(1, Math.floor(pageSize / pageShrink));
-        } else if (error.code === 'cluster/gone' && restarts <= maxListRestarts) {
-          if (restarts === maxListRestarts) pageSize = undefined;
+        } else if (error.code === 'cluster/gone' && expired < maxExpired) {
+          expired += 1;
+          if (expired === maxExpired) pageSize = undefined;
         } else throw error;
       }
     }
@@ -181,7 +183,7 @@ export class KubernetesClient implements KubernetesPort {
   }
 
   close(): void {
-    this.#transport.close();
+    this.#connection.close();
   }
 
   async #listOnce<T extends KubernetesObject, V>(

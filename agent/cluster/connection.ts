@@ -50,6 +50,7 @@ const retryBackoff: Backoff = { firstMs: 500, maxMs: 5_000 };
 export class ApiConnection {
   readonly #options: ConnectionOptions;
   readonly #bucket: TokenBucket;
+  #closed = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -90,11 +91,17 @@ export class ApiConnection {
       // Ended by the server, or by us?
       signal?.throwIfAborted();
     } catch (error) {
-      throw signal?.aborted === true ? cancelledError(asked) : error;
+      throw signal?.aborted === true || this.#closed ? cancelledError(asked) : error;
     } finally {
       signal?.removeEventListener('abort', abort);
       stop.abort();
     }
+  }
+
+  /** Ends what is in flight, and refuses what comes. */
+  close(): void {
+    this.#closed = true;
+    this.#options.transport.close();
   }
 
   /** Tries again what may be tried again, until the deadline. */
@@ -115,6 +122,7 @@ export class ApiConnection {
             return await attempt(signal);
           } catch (error) {
             last = error;
+            if (this.#closed) throw cancelledError(asked);
             if (!(error instanceof ClusterError) || attempts === maxAttempts) throw error;
             const refreshed = error.code === 'cluster/unauthorized' || error.code === 'cluster/untrusted';
             if (refreshed) transport.forget();

@@ -56,19 +56,22 @@ export class Http1Line implements Line {
     });
     request.once('socket', (socket) => {
       connected = request.reusedSocket;
+      if (connected) return;
       socket.once(server.protocol === 'http:' ? 'connect' : 'secureConnect', () => {
         connected = true;
       });
     });
+    let silent: Error | undefined;
     request.setTimeout(silenceLimitMs, () => {
-      request.destroy(new Error(`silent for ${silenceLimitMs / 1000} s`));
+      silent = new Error(`silent for ${silenceLimitMs / 1000} s`);
+      request.destroy(silent);
     });
     request.once('response', (response) => {
       this.#options.onHeard();
       resolve({
         status: response.statusCode ?? 0,
         header: (name) => response.headers[name]?.toString(),
-        body: this.#body(response),
+        body: this.#body(response, () => silent),
         destroy: () => void response.destroy(),
       });
     });
@@ -88,14 +91,14 @@ export class Http1Line implements Line {
     this.#agent.destroy();
   }
 
-  async *#body(response: IncomingMessage): AsyncIterable<Uint8Array> {
+  async *#body(response: IncomingMessage, known: () => Error | undefined): AsyncIterable<Uint8Array> {
     try {
       for await (const chunk of response) {
         this.#options.onHeard();
         yield chunk as Buffer;
       }
     } catch (error) {
-      throw cutError(this.#options.server.origin, error);
+      throw cutError(this.#options.server.origin, known() ?? error);
     }
   }
 }

@@ -1,9 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { KubernetesClient } from '../../agent/cluster/client.ts';
+import { nodes as nodeResource } from '../../agent/cluster/objects.ts';
+import type { KubernetesPort } from '../../agent/cluster/port.ts';
 import type { Json } from '../harness/api.ts';
 import { VirtualClock } from '../emulators/clock.ts';
 import { type ApiResponse, EmulatedApiServer } from '../emulators/kubernetes/apiserver.ts';
+import { Link } from '../emulators/kubernetes/link.ts';
 import { KubernetesServer } from '../emulators/kubernetes/server.ts';
+import { InMemoryTransport } from '../emulators/kubernetes/transport.ts';
 import { ConnectionCut } from '../emulators/kubernetes/watch.ts';
 
 const nodes = '/api/v1/nodes';
@@ -135,6 +140,53 @@ describe('faults of the emulated API server', () => {
       await clock.run(reading);
       expect(frames).toEqual(['ADDED', 'BOOKMARK', 'BOOKMARK', 'BOOKMARK']);
       expect(clock.monotonicMs() - startedMs).toBe(150_000);
+    });
+  });
+
+  describe('of the link in memory', () => {
+    function connect(): { port: KubernetesPort; link: Link; server: EmulatedApiServer; clock: VirtualClock } {
+      const clock = new VirtualClock();
+      const server = new EmulatedApiServer({ clock });
+      server.access.grant('agent');
+      const link = new Link();
+      const transport = new InMemoryTransport({ server, user: 'agent', clock, link });
+      return {
+        port: new KubernetesClient({ transport, clock, random: () => 0.5, userAgent: 'test' }),
+        link,
+        server,
+        clock,
+      };
+    }
+    const create = async (port: KubernetesPort, name: string): Promise<unknown> =>
+      await port.create(nodeResource, undefined, { metadata: { name } }, { deadlineMs: 1_000 });
+
+    it('refuses requests while it is down, and loses none of them half way', async () => {
+      const { port, link, clock, server } = connect();
+      link.down();
+      const refused = { code: 'cluster/unavailable', notApplied: true };
+      await expect(clock.run(create(port, 'a'))).rejects.toMatchObject(refused);
+      link.restore();
+      await clock.run(create(port, 'a'));
+      expect(server.store.list(server.resource('nodes'))).toHaveLength(1);
+    });
+
+    it('loses answers to what was done', async () => {
+      const { port, link, clock, server } = connect();
+      link.answersLost = true;
+      const lost = { code: 'cluster/unavailable', notApplied: false };
+      await expect(clock.run(create(port, 'a'))).rejects.toMatchObject(lost);
+      expect(server.store.list(server.resource('nodes'))).toHaveLength(1);
+    });
+
+    it('cuts a watch when it goes down', async () => {
+      const { port, link, clock } = connect();
+      const watching = async (): Promise<void> => {
+        const from = { resourceVersion: '1', timeoutSeconds: 600 };
+        for await (const { type } of port.watch(nodeResource, {}, from)) if (type === 'opened') link.down();
+      };
+      const startedMs = clock.monotonicMs();
+      await expect(clock.run(watching())).rejects.toMatchObject({ code: 'cluster/unavailable' });
+      expect(clock.monotonicMs()).toBe(startedMs);
     });
   });
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 
 import { eventually } from './eventually.ts';
 
@@ -74,8 +74,16 @@ export class Daemon {
   }
 
   /** It keeps its connections and answers nothing, until `resume`: a hung machine or a network that swallows packets. */
-  pause(): void {
-    this.#process?.kill('SIGSTOP');
+  async pause(): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) throw new Error(`${this.#spec.name} is not running`);
+    process.kill('SIGSTOP');
+    // Its threads stop one after the other, and one that has not yet may still answer.
+    await eventually(`${this.#spec.name} is stopped`, async () => {
+      const threads = await readdir(`/proc/${process.pid}/task`);
+      const states = threads.map((thread) => readFile(`/proc/${process.pid}/task/${thread}/stat`, 'utf8'));
+      return (await Promise.all(states)).every((stat) => / T /.test(stat));
+    });
   }
 
   resume(): void {

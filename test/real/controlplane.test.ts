@@ -87,7 +87,7 @@ describe('a real control plane for tests', () => {
   });
 
   it('can hang without closing a connection', async () => {
-    plane.apiServer.pause();
+    await plane.apiServer.pause();
     const hanging = status();
     const first = await Promise.race([hanging, new Promise((resolve) => setTimeout(() => resolve('nothing'), 500))]);
     plane.apiServer.resume();
@@ -98,7 +98,7 @@ describe('a real control plane for tests', () => {
   it('leaves no process and no file behind, whatever state it was in', async () => {
     const other = await ControlPlane.launch();
     await other.etcd.kill();
-    other.apiServer.pause();
+    await other.apiServer.pause();
     expect(await processesNaming(other.folder)).toHaveLength(1);
     await other.destroy();
     await other.destroy();

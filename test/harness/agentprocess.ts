@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -26,11 +26,13 @@ const RUN_DEADLINE_MS = 120_000;
 /** `nodetender agent` in a process of its own, watched through its log. */
 export class AgentProcess {
   readonly #process: ChildProcess;
+  readonly #heapFile: string;
   readonly records: LogRecord[] = [];
   readonly #errors: string[] = [];
 
-  private constructor(process: ChildProcess) {
+  private constructor(process: ChildProcess, heapFile: string) {
     this.#process = process;
+    this.#heapFile = heapFile;
     if (process.stdout === null || process.stderr === null) throw new Error('the agent has no output');
     createInterface({ input: process.stdout }).on('line', (line) => this.records.push(JSON.parse(line) as LogRecord));
     createInterface({ input: process.stderr }).on('line', (line) => this.#errors.push(line));
@@ -42,12 +44,14 @@ export class AgentProcess {
     const config = join(stateDirectory, 'config.yaml');
     const content = { stateDirectory, runtime: { endpoint }, http: { address: '' }, images };
     await writeFile(config, JSON.stringify(content));
-    const offset = fileURLToPath(new URL('clockoffset.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', offset, mainScript, 'agent', '--config', config], {
-      env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs) },
+    const heapFile = join(stateDirectory, 'heap-bytes');
+    const probes = ['clockoffset.ts', 'heapprobe.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+    const imports = probes.flatMap((probe) => ['--import', probe]);
+    const child = spawn(process.execPath, ['--expose-gc', ...imports, mainScript, 'agent', '--config', config], {
+      env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const agent = new AgentProcess(child);
+    const agent = new AgentProcess(child, heapFile);
     await agent.logged('container runtime');
     return agent;
   }
@@ -89,6 +93,13 @@ export class AgentProcess {
     const tooEarly = 'a run was asked for, but the container runtime is not reached yet';
     const answer = await this.logged(['run began', tooEarly], after);
     if (answer.msg === tooEarly) await this.beginRun();
+  }
+
+  /** What is left on its heap when all garbage is collected. */
+  async heapBytes(): Promise<number> {
+    await rm(this.#heapFile, { force: true });
+    this.#process.kill('SIGUSR2');
+    return await eventually('the agent tells its heap', async () => Number(await readFile(this.#heapFile, 'utf8')));
   }
 
   /** As the OOM killer or a power cut would end it. */

@@ -12,15 +12,18 @@ import { Containerd, type Template } from '../harness/containerd.ts';
 import { eventually } from '../harness/eventually.ts';
 import { asPulled, ImageBatch, importPause, type MadeImage } from '../harness/images.ts';
 import { runPodWith } from '../harness/pods.ts';
-import { seededRandom } from '../harness/random.ts';
+import { Chance } from '../sim/random.ts';
 import { readTruth, truthOf } from '../harness/truth.ts';
 import { writeWatchedHistory } from '../harness/watchedhistory.ts';
 
 const KILLS_PER_GENERATION = 25;
 const UNUSED_IMAGES = 150;
 const DAY_MS = 24 * 3_600_000;
-/** Longer than the minute after which a record without a name is an orphan. */
-const BETWEEN_LIVES_MS = 3 * 60_000;
+/**
+ * Longer than the minute after which a record without a name is an orphan; two of them longer than the first back-off of a
+ * removal that was cut off (12 minutes at most); short enough for the history to count it as time that was watched.
+ */
+const BETWEEN_LIVES_MS = 9 * 60_000;
 /** Rounding of a wall clock that two processes read. */
 const CLOCK_TOLERANCE_MS = 2_000;
 
@@ -36,11 +39,10 @@ const victims = ['agent', 'containerd', 'both'] as const;
 const firstSeed = Number(process.env['NODETENDER_SEED'] ?? Date.now() % 1_000_000);
 const kills = Array.from({ length: KILLS_PER_GENERATION }, (_, index) => {
   const seed = firstSeed + index;
-  const random = seededRandom(seed);
-  const { pace, runMs } = paces[Math.floor(random() * paces.length)] ?? paces[0];
+  const chance = new Chance(seed);
+  const { pace, runMs } = chance.pick(paces) ?? paces[0];
   const victim = victims[index % victims.length] ?? 'agent';
-  const afterMs = Math.round(random() * runMs);
-  return { seed, pace, victim, afterMs, downMs: Math.round(random() * 500) };
+  return { seed, pace, victim, afterMs: chance.between(0, runMs), downMs: chance.between(0, 500) };
 });
 
 describe.each(generations)('SIGKILL during a cleaning on containerd %s', (generation) => {
@@ -91,7 +93,7 @@ describe.each(generations)('SIGKILL during a cleaning on containerd %s', (genera
           await first.stop();
         }
 
-        // The next run does what was left, the one after what then was too young to be called an orphan.
+        // The next run does what was left, the one after what then was backing off or too young to be called an orphan.
         for (const life of [1, 2]) {
           const agent = await live(life);
           expect(await agent.run()).toMatchObject({ outcome: 'done', failed: 0 });

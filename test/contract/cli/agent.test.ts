@@ -268,4 +268,15 @@ describe('the agent', () => {
     await agent.untilMetric('nodetender_runs_total{trigger="signal",outcome="done"}', 1);
     expect(node.store.removals).toHaveLength(3);
   });
+
+  it('makes room on a disk too full for its own log', async () => {
+    fill(3);
+    await node.rememberImages(9);
+    const agent = node.startOnFullDisk(['agent', '--config', await node.writeConfig('http: {address: ""}')]);
+    await eventually(() => node.server.faults.calls.some(({ method }) => method === 'ListContainers'));
+    agent.signal('SIGUSR1');
+    await eventually(() => node.store.removals.length === 3);
+    agent.signal('SIGTERM');
+    expect((await agent.outcome()).status).toBe(0);
+  });
 });

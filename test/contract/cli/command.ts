@@ -29,6 +29,12 @@ export class RunningCommand {
   #stderr = '';
   #onOutput = (): void => undefined;
 
+  /** The bundled command with standard output and error on a disk that is full. */
+  static onFullDisk(args: readonly string[], env: Record<string, string>): RunningCommand {
+    const shell = ['/bin/sh', '-c', 'exec "$@" >/dev/full 2>&1', 'sh'];
+    return new RunningCommand(args, { env, program: [...shell, process.execPath, inject('bundle')] });
+  }
+
   constructor(args: readonly string[], options: { env?: Record<string, string>; program?: readonly string[] } = {}) {
     const [file = '', ...before] = options.program ?? [process.execPath, ...imageFlags, inject('bundle')];
     const { PATH, HOME } = process.env;

@@ -232,6 +232,13 @@ describe('nodetender clean', () => {
     expect(tags()).toEqual([`${app}:running`]);
   });
 
+  it('goes on when the disk it writes to is full, and fails in the end', async () => {
+    fill(130);
+    await node.rememberImages(1);
+    expect((await node.startOnFullDisk(['clean']).outcome()).status).toBe(1);
+    expect(tags()).toEqual([`${app}:running`]);
+  });
+
   it('refuses to run beside another run', async () => {
     fill(200);
     await node.rememberImages(1);

@@ -2,6 +2,7 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeFlags } from '../../../scripts/bundle.ts';
 import { eventually, RunningCommand } from './command.ts';
 import { CommandFixture } from './fixture.ts';
 
@@ -319,6 +320,11 @@ describe('the launcher of a checkout', () => {
     const PATH = `${node.directory}:${process.env['PATH'] ?? ''}`;
     const { status, stdout } = await new RunningCommand(['--version'], { env: { PATH }, program: [link] }).outcome();
     expect([status, stdout]).toEqual([0, `nodetender ${version} (checkout)\n`]);
+  });
+
+  it('gives Node the flags of the container image', async () => {
+    const launcher = await readFile(new URL('scripts/nodetender', root), 'utf8');
+    expect(launcher).toContain(` ${nodeFlags.join(' ')} `);
   });
 
   it('reaches the runtime', async () => {

@@ -244,6 +244,18 @@ describe('the agent', () => {
     expect(stderr).toMatch(/^error: http\.address 127\.0\.0\.1:\d+ cannot be listened on: .*EADDRINUSE/);
   });
 
+  it('refuses an endpoint that is none, instead of waiting for it', async () => {
+    const { status, stderr } = await node.run([
+      'agent',
+      '--runtime-endpoint',
+      'tcp://1.2.3.4:5',
+      '--config',
+      await node.writeConfig(base),
+    ]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: runtime endpoint "tcp:\/\/1\.2\.3\.4:5": expected a Unix socket/);
+  });
+
   it('starts with a damaged history: sets it aside, says so, and removes nothing', async () => {
     fill(2);
     await node.rememberImages(9);

@@ -290,6 +290,16 @@ describe('wrong usage', () => {
   });
 });
 
+describe('help that was asked for', () => {
+  it.each([[['--help']], [['clean', '--help']], [['help']], [['help', 'clean']]])(
+    'ends with status 0: %j',
+    async (args) => {
+      const { status, stdout } = await new RunningCommand(args).outcome();
+      expect([status, stdout]).toEqual([0, expect.stringMatching(/^Usage: nodetender/)]);
+    },
+  );
+});
+
 describe('nodetender config', () => {
   it('accepts a valid file', async () => {
     const file = await node.writeConfig('images: {minUnused: 3d}');

@@ -65,18 +65,17 @@ export class AgentProcess {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** The first record with one of these messages after the first `after` ones. */
+  /** The first record with one of these messages after the first `after` ones. Rejects at once when the agent has ended. */
   async logged(messages: string | readonly string[], after = 0): Promise<LogRecord> {
     const wanted = [messages].flat();
-    return await eventually(
+    const find = () => this.records.slice(after).find(({ msg }) => wanted.includes(msg));
+    const record = await eventually(
       `the agent logs ${wanted.join(' or ')}`,
-      () => {
-        const record = this.records.slice(after).find(({ msg }) => wanted.includes(msg));
-        if (record === undefined && !this.isRunning) throw new Error(`the agent has ended: ${this.tail()}`);
-        return record;
-      },
+      () => find() ?? (this.isRunning ? undefined : 'ended'),
       RUN_DEADLINE_MS,
     );
+    if (record === 'ended') throw new Error(`the agent has ended: ${this.tail()}`);
+    return record;
   }
 
   /** Asks for a run and waits for its end. */

@@ -136,13 +136,13 @@ export class ImageDuty {
   }
 
   #sampled(inventory: Inventory): void {
-    const { config, clock, history, metrics, log } = this.#options;
+    const { config, history, metrics, log } = this.#options;
     if (this.#failedSamples > 0) log.info('use of images is sampled again');
     this.#failedSamples = 0;
     for (const { reference, why } of inventory.unresolved) {
       log.warn({ reference, reason: why }, 'a use could not be resolved; nothing is removed meanwhile');
     }
-    metrics.planned(plan(inventory, agentPolicy(config().images, 'schedule'), clock.nowMs()));
+    metrics.planned(plan(inventory, agentPolicy(config().images, 'schedule'), inventory.takenAtMs));
     metrics.history(history.size, history.problem === undefined);
     this.#tellSaved();
   }

@@ -68,8 +68,7 @@ export class Runs {
   }
 
   async #run(trigger: AgentTrigger): Promise<Report | undefined> {
-    const { clock, log, metrics, signal, run } = this.#options;
-    if (signal.aborted) return undefined;
+    const { clock, log, metrics, run } = this.#options;
     const lock = await this.#lock(trigger);
     if (lock === undefined) return undefined;
     if (lock.problem !== undefined) log.warn({ error: lock.problem }, 'runs are not kept apart from other processes');

@@ -39,4 +39,8 @@ const host: Host = {
   },
 };
 
-process.exitCode = await runCommandLine(process.argv.slice(2), host);
+async function main(): Promise<void> {
+  process.exitCode = await runCommandLine(process.argv.slice(2), host);
+}
+// Not awaited: a bundle in CommonJS cannot wait at the top level. A rejection ends in crash().
+void main();

@@ -18,12 +18,12 @@ export interface ImagesOptions extends NodeOptions {
 
 /** `nodetender images`: every image, and what the agent's policy says of it. */
 export async function imagesCommand(options: ImagesOptions, { terminal, stop }: Host): Promise<number> {
-  return await withNode(options, async ({ config, gatherer, history, clock, runtime }) => {
+  return await withNode(options, async ({ config, gatherer, history, runtime }) => {
     const agesKnown = history.origin === 'ok';
     const inventory = await gatherer.gather(stop);
     const policy = agentPolicy(config.images, 'schedule');
     // Where no age is known the floor would be the reason for every image, and hide what the configuration says of it.
-    const planned = plan(inventory, agesKnown ? policy : { ...policy, floorMs: 0 }, clock.nowMs());
+    const planned = plan(inventory, agesKnown ? policy : { ...policy, floorMs: 0 }, inventory.takenAtMs);
     const decisions = byName(planned);
     switch (options.output) {
       case 'json':

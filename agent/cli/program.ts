@@ -36,9 +36,8 @@ export async function runCommandLine(args: readonly string[], host: Host): Promi
   }
 }
 
-/** Commander has written its message already. Help that nobody asked for means that a command is missing. */
-function statusOfCommander({ code, exitCode }: CommanderError): number {
-  if (code === 'commander.help') return exitStatus.usage;
+/** Commander has written its message already; help that somebody asked for ends with 0. */
+function statusOfCommander({ exitCode }: CommanderError): number {
   return exitCode === 0 ? exitStatus.done : exitStatus.usage;
 }
 

@@ -1,5 +1,7 @@
 import { styleText } from 'node:util';
 
+import { exitStatus } from './host.ts';
+
 /** Where a command writes, and what is known of the place. */
 export interface Terminal {
   /** Writes to standard output: what was asked for. */
@@ -17,7 +19,16 @@ export interface Terminal {
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
-  for (const stream of [stdout, stderr]) stream.on('error', ignoreClosedPipe);
+  // Nothing that is said on the way may end a command: removals in flight would be cut off, and a full disk is what it is for.
+  stderr.on('error', () => undefined);
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (isClosedPipe(error)) return;
+    stderr.write(`error: standard output cannot be written: ${error.message}\n`);
+    // Once the command has ended, so that it ends by itself.
+    process.once('exit', (status) => {
+      if (status === 0) process.exitCode = exitStatus.failed;
+    });
+  });
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
@@ -27,12 +38,9 @@ export function processTerminal(): Terminal {
   };
 }
 
-/**
- * `nodetender images | head` closes the pipe early, which is no error; and a cleaning goes on when nobody reads about it
- * any more, because calls in flight must not be cut off.
- */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
+/** `nodetender images | head` closes the pipe early, which is no error. */
+function isClosedPipe({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED';
 }
 
 function columnsFrom(text: string | undefined): number | undefined {

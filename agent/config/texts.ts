@@ -40,6 +40,8 @@ export const timeZone = text(
   'a time zone such as UTC or Europe/Paris',
   { title: 'time zone', examples: ['UTC', 'Europe/Paris'] },
   (zone) => {
+    // The default, spared the loading of Intl's data: 6 MB of the agent's memory.
+    if (zone === 'UTC') return zone;
     try {
       return Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
     } catch {

@@ -169,7 +169,7 @@ export class ImageDuty {
   }
 
   #sampled(inventory: Inventory): void {
-    const { config, clock, history, metrics, log } = this.#options;
+    const { config, history, metrics, log } = this.#options;
     if (this.#failedSamples > 0) log.info('use of images is sampled again');
     this.#failedSamples = 0;
     for (const { reference, why } of inventory.unresolved) {
@@ -177,7 +177,7 @@ export class ImageDuty {
     }
     const imageBytes = inventory.images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     this.#facts = { ...this.#facts, images: inventory.images.length, imageBytes };
-    metrics.planned(plan(inventory, agentPolicy(config().images, 'schedule'), clock.nowMs()));
+    metrics.planned(plan(inventory, agentPolicy(config().images, 'schedule'), inventory.takenAtMs));
     metrics.history(history.size, history.problem === undefined);
     this.#tellSaved();
   }

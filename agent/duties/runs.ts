@@ -84,7 +84,8 @@ export class Runs {
       }
     });
     this.#waiting.set(key, run);
-    this.#last = run;
+    // Without its report, which would keep the whole plan in memory until the next run, perhaps for weeks.
+    this.#last = run.then(() => undefined);
     return await run;
   }
 

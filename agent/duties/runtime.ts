@@ -1,6 +1,6 @@
 import { backoffMs } from '../backoff.ts';
 import type { Clock, Random } from '../clock.ts';
-import { messageOf } from '../errors.ts';
+import { isNodetenderError, messageOf } from '../errors.ts';
 import type { NodetenderError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -25,7 +25,7 @@ export interface ReachOptions {
 const RETRY = { firstMs: 1_000, longestMs: 60_000 };
 const OBSTACLE = 'container runtime';
 
-/** Waits until the container runtime answers. Undefined when `signal` aborted first. */
+/** Waits until the container runtime answers. Undefined when `signal` aborted first; rejects where the endpoint is none. */
 export async function reachRuntime(options: ReachOptions, signal: AbortSignal): Promise<RuntimePort | undefined> {
   const { connect, clock, random, log, metrics, readiness } = options;
   let channel: Reached | undefined;
@@ -55,6 +55,8 @@ export async function reachRuntime(options: ReachOptions, signal: AbortSignal): 
       await channel.version(signal);
       return countingErrors(channel, (code) => metrics.runtimeError(code));
     } catch (error) {
+      // No waiting makes a socket of it.
+      if (isNodetenderError(error, 'usage')) throw error;
       metrics.runtimeUp(false);
       readiness.set(OBSTACLE, messageOf(error));
       // Once for each kind of trouble: it may last for hours.

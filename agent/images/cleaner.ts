@@ -99,7 +99,7 @@ class Cleaning {
 
   /** One burst. The look and the burst lie next to each other: the pause comes after both. */
   async #step(): Promise<End | undefined> {
-    const { policy, clock } = this.#options;
+    const { policy } = this.#options;
     if (this.#pending.length === 0) return { outcome: 'done', error: undefined, whyLeft: '' };
     let fresh: Plan;
     try {
@@ -107,7 +107,7 @@ class Cleaning {
       const enough = await this.#isEnough();
       if (enough !== undefined) return { outcome: 'enough', error: undefined, whyLeft: enough };
       const inventory = await lookPatiently(this.#options);
-      fresh = plan(inventory, policy(), clock.nowMs());
+      fresh = plan(inventory, policy(), inventory.takenAtMs);
       this.#dropWhatStays(inventory, fresh);
     } catch (error) {
       return this.#isStopped() ? stopped : failed(messageOf(error));

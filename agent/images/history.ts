@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import * as z from 'zod/mini';
 
+import { backoffMs } from '../backoff.ts';
 import type { Clock, Random } from '../clock.ts';
 import { messageOf, NodetenderError } from '../errors.ts';
 import type { ImageRecord } from './inventory.ts';
@@ -36,7 +37,7 @@ export interface HistoryOptions {
   readonly clock: Clock;
   /** Reads only: nothing is set aside and `save` does nothing. For commands beside a running agent. */
   readonly readOnly?: boolean;
-  /** Looks at most this far apart count as watching all the time between them; default 10 minutes. */
+  /** Looks at most this far apart count as watching all the time between them; default 10 minutes, see expectLooks. */
   readonly watchGapMs?: number;
   /** Images remembered at most; any more count as just seen at every look, and so are kept. Default 50,000. */
   readonly limit?: number;
@@ -48,8 +49,7 @@ const DEFAULT_WATCH_GAP_MS = 10 * 60_000;
 const DEFAULT_LIMIT = 50_000;
 /** Wall clock and monotonic clock drift apart a little under NTP; less than this per look is not worth a correction. */
 const DRIFT_MS = 1000;
-const FIRST_RETRY_MS = 10 * 60_000;
-const LAST_RETRY_MS = 24 * 3_600_000;
+const BACKOFF = { firstMs: 10 * 60_000, longestMs: 24 * 3_600_000 };
 const MESSAGE_LIMIT = 500;
 
 const entrySchema = z.object({
@@ -85,6 +85,7 @@ export class History {
   readonly #path: string;
   #entries: Map<string, HistoryEntry>;
   #lookedAt: { wallMs: number; monotonicMs: number | undefined } | undefined;
+  #watchGapMs: number;
   #saving: Promise<void> = Promise.resolve();
 
   /** Reads the history of a state directory. Never throws: look at `origin` and `problem`. */
@@ -120,6 +121,7 @@ export class History {
       ...options,
     };
     this.#path = join(options.directory, FILE_NAME);
+    this.#watchGapMs = this.#options.watchGapMs;
     this.origin = origin;
     this.problem = problem;
     this.#entries = entries;
@@ -133,6 +135,11 @@ export class History {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Tells how often somebody means to look: one look may be late or fail, and the time between still counts as watched. */
+  expectLooks(everyMs: number): void {
+    this.#watchGapMs = Math.max(this.#options.watchGapMs, 2 * everyMs);
   }
 
   /** Takes in one look; images that are not listed any more are forgotten. */
@@ -170,8 +177,7 @@ export class History {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     const count = (entry.failure?.count ?? 0) + 1;
-    const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(count - 1, 10));
-    const retryAtMs = this.#options.clock.nowMs() + delayMs * (0.8 + 0.4 * random());
+    const retryAtMs = this.#options.clock.nowMs() + backoffMs(count, BACKOFF, random);
     this.#entries.set(id, { ...entry, failure: { count, retryAtMs, message: message.slice(0, MESSAGE_LIMIT) } });
   }
 
@@ -205,7 +211,7 @@ export class History {
     if (last === undefined) return 0;
     const wallMs = now.wallMs - last.wallMs;
     const passedMs = last.monotonicMs === undefined ? wallMs : now.monotonicMs - last.monotonicMs;
-    const watchedMs = complete ? Math.min(Math.max(passedMs, 0), this.#options.watchGapMs) : 0;
+    const watchedMs = complete ? Math.min(Math.max(passedMs, 0), this.#watchGapMs) : 0;
     const unwatchedMs = wallMs - watchedMs;
     return Math.abs(unwatchedMs) <= DRIFT_MS ? 0 : unwatchedMs;
   }
@@ -231,7 +237,7 @@ function shifted(entry: HistoryEntry, ms: number, nowMs: number): HistoryEntry {
     failure: entry.failure && {
       ...entry.failure,
       // However the clock jumped, nothing waits longer than the longest back-off.
-      retryAtMs: Math.min(entry.failure.retryAtMs + ms, nowMs + LAST_RETRY_MS * 1.2),
+      retryAtMs: Math.min(entry.failure.retryAtMs + ms, nowMs + 1.2 * BACKOFF.longestMs),
     },
   };
 }

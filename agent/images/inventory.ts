@@ -42,6 +42,7 @@ export interface ImageRecord {
 
 /** What is on the node at one moment. */
 export interface Inventory {
+  /** The moment from which ages are counted: by a clock read later, that may have jumped, every image would look older. */
   readonly takenAtMs: number;
   readonly images: readonly ImageRecord[];
   /**

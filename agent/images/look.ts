@@ -1,3 +1,4 @@
+import { backoffMs } from '../backoff.ts';
 import type { Clock, Random } from '../clock.ts';
 import type { Gatherer } from './gather.ts';
 import type { Inventory } from './inventory.ts';
@@ -13,7 +14,7 @@ export interface LookOptions {
 const TRIES = 6;
 /** A use that the runtime cannot explain is seldom explained later: one more second or two of patience. */
 const TRIES_WHILE_INCOMPLETE = 3;
-const FIRST_WAIT_MS = 1000;
+const WAIT = { firstMs: 1000, longestMs: 16_000 };
 
 /**
  * Looks at the node, again and again for a while when the runtime does not answer or leaves a use unexplained. Gives the
@@ -27,7 +28,7 @@ export async function lookPatiently({ gatherer, clock, random, signal }: LookOpt
     } catch (error) {
       if (tries >= TRIES || signal?.aborted === true) throw error;
     }
-    await clock.sleep(FIRST_WAIT_MS * 2 ** (tries - 1) * (0.8 + 0.4 * random()), signal);
+    await clock.sleep(backoffMs(tries, WAIT, random), signal);
     signal?.throwIfAborted();
   }
 }

@@ -27,7 +27,8 @@ export async function runCleaning(options: RunOptions): Promise<Report> {
   let result: CleanResult = { outcome: 'done', error: undefined, removed: [], skipped: [], failed: [] };
   let measuredFreedBytes: number | undefined;
   try {
-    planned = plan(await lookPatiently(options), options.policy(), clock.nowMs());
+    const inventory = await lookPatiently(options);
+    planned = plan(inventory, options.policy(), inventory.takenAtMs);
     if (!dryRun) {
       const freeBeforeBytes = await freeBytes(options);
       result = await clean(planned, options);

@@ -5,7 +5,7 @@ import type { Inventory } from './inventory.ts';
 
 export interface SamplerOptions {
   readonly gatherer: Pick<Gatherer, 'gather'>;
-  readonly history: Pick<History, 'save'>;
+  readonly history: Pick<History, 'expectLooks' | 'save'>;
   readonly clock: Clock;
   /** Asked again after every look, so that a reloaded interval holds from the next on. */
   readonly everyMs: () => number;
@@ -21,6 +21,7 @@ export interface SamplerOptions {
 export async function sampleUse(options: SamplerOptions, signal: AbortSignal): Promise<void> {
   const { gatherer, history, clock, everyMs, onSample, onFailure } = options;
   while (!signal.aborted) {
+    history.expectLooks(everyMs());
     try {
       const inventory = await gatherer.gather(signal);
       await history.save();

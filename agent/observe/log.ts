@@ -22,8 +22,19 @@ export function createLogger(options: { level: LogLevel; stream?: DestinationStr
       serializers: { error: serializeError },
     },
     // Not a pino transport: that starts a worker thread, which costs more memory than all of this agent's own work.
-    options.stream ?? destination({ fd: 1, sync: true }),
+    options.stream ?? standardOutput(),
   );
+}
+
+/** What waits while the log cannot be written; lines beyond it are lost. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+
+/** Goes on where it cannot be written, because its disk is full, say: an agent that ended then could not make room. */
+function standardOutput(): DestinationStream {
+  const stream = destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
+  // What could not be written goes out with the next line for which there is room.
+  stream.on('error', () => undefined);
+  return stream;
 }
 
 /** How deep a chain of causes is written; a longer one, or one that bites its own tail, is cut. */

@@ -27,17 +27,6 @@ export function usageBetween(before: Usage, after: Usage): Usage {
   };
 }
 
-/** Resident memory in MB: all of it, and the part that is no file's. */
-export interface Memory {
-  readonly residentMegabytes: number;
-  readonly anonymousMegabytes: number;
-}
-
-export function memoryOf(pid: number): Memory {
-  const kilobytes = (name: string) => field(`/proc/${pid}/status`, name);
-  return { residentMegabytes: kilobytes('VmRSS') / 1024, anonymousMegabytes: kilobytes('RssAnon') / 1024 };
-}
-
 /** The number in a line `name: 123 kB`. */
 function field(path: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(readFileSync(path, 'utf8'))?.[1]);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -33,11 +33,13 @@ const RUN_DEADLINE_MS = 120_000;
 /** `nodetender agent` in a process of its own, watched through its log. */
 export class AgentProcess {
   readonly #process: ChildProcess;
+  readonly #heapFile: string;
   readonly records: LogRecord[] = [];
   readonly #errors: string[] = [];
 
-  private constructor(process: ChildProcess) {
+  private constructor(process: ChildProcess, heapFile: string) {
     this.#process = process;
+    this.#heapFile = heapFile;
     if (process.stdout === null || process.stderr === null) throw new Error('the agent has no output');
     createInterface({ input: process.stdout }).on('line', (line) => this.records.push(JSON.parse(line) as LogRecord));
     createInterface({ input: process.stderr }).on('line', (line) => this.#errors.push(line));
@@ -57,16 +59,14 @@ export class AgentProcess {
     const membership =
       cluster === undefined ? [] : ['--node-name', cluster.nodeName, '--kubeconfig', cluster.kubeconfig];
     await writeFile(config, JSON.stringify(content));
-    const offset = fileURLToPath(new URL('clockoffset.ts', import.meta.url));
-    const child = spawn(
-      process.execPath,
-      ['--import', offset, mainScript, 'agent', '--config', config, ...membership],
-      {
-        env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs) },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    const agent = new AgentProcess(child);
+    const heapFile = join(stateDirectory, 'heap-bytes');
+    const probes = ['clockoffset.ts', 'heapprobe.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+    const imports = probes.flatMap((probe) => ['--import', probe]);
+    const child = spawn(process.execPath, ['--expose-gc', ...imports, mainScript, 'agent', '--config', config, ...membership], {
+      env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const agent = new AgentProcess(child, heapFile);
     await agent.logged('container runtime');
     return agent;
   }
@@ -80,18 +80,17 @@ export class AgentProcess {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** The first record with one of these messages after the first `after` ones. */
+  /** The first record with one of these messages after the first `after` ones. Rejects at once when the agent has ended. */
   async logged(messages: string | readonly string[], after = 0): Promise<LogRecord> {
     const wanted = [messages].flat();
-    return await eventually(
+    const find = () => this.records.slice(after).find(({ msg }) => wanted.includes(msg));
+    const record = await eventually(
       `the agent logs ${wanted.join(' or ')}`,
-      () => {
-        const record = this.records.slice(after).find(({ msg }) => wanted.includes(msg));
-        if (record === undefined && !this.isRunning) throw new Error(`the agent has ended: ${this.tail()}`);
-        return record;
-      },
+      () => find() ?? (this.isRunning ? undefined : 'ended'),
       RUN_DEADLINE_MS,
     );
+    if (record === 'ended') throw new Error(`the agent has ended: ${this.tail()}`);
+    return record;
   }
 
   /** Asks for a run and waits for its end. */
@@ -108,6 +107,13 @@ export class AgentProcess {
     const tooEarly = 'a run was asked for, but the container runtime is not reached yet';
     const answer = await this.logged(['run began', tooEarly], after);
     if (answer.msg === tooEarly) await this.beginRun();
+  }
+
+  /** What is left on its heap when all garbage is collected. */
+  async heapBytes(): Promise<number> {
+    await rm(this.#heapFile, { force: true });
+    this.#process.kill('SIGUSR2');
+    return await eventually('the agent tells its heap', async () => Number(await readFile(this.#heapFile, 'utf8')));
   }
 
   /** As the OOM killer or a power cut would end it. */

@@ -132,10 +132,11 @@ export class Containerd {
     return stdout;
   }
 
-  /** The end of the daemon's log, to tell why something failed. */
+  /** The last warnings and errors of the daemon's log, to tell why something failed. */
   async logTail(): Promise<string> {
     const text = await readFile(join(this.folder, 'containerd.log'), 'utf8');
-    return text.split('\n').slice(-40).join('\n');
+    const lines = text.split('\n').filter((line) => !line.includes('level=info'));
+    return lines.slice(-20).join('\n');
   }
 
   /** Ends everything and removes all of it. Works in any state, and more than once. */

@@ -244,6 +244,18 @@ describe('the agent', () => {
     expect(stderr).toMatch(/^error: http\.address 127\.0\.0\.1:\d+ cannot be listened on: .*EADDRINUSE/);
   });
 
+  it('refuses an endpoint that is none, instead of waiting for it', async () => {
+    const { status, stderr } = await node.run([
+      'agent',
+      '--runtime-endpoint',
+      'tcp://1.2.3.4:5',
+      '--config',
+      await node.writeConfig(base),
+    ]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: runtime endpoint "tcp:\/\/1\.2\.3\.4:5": expected a Unix socket/);
+  });
+
   it('starts with a damaged history: sets it aside, says so, and removes nothing', async () => {
     fill(2);
     await node.rememberImages(9);
@@ -267,5 +279,16 @@ describe('the agent', () => {
     agent.command.signal('SIGUSR1');
     await agent.untilMetric('nodetender_runs_total{trigger="signal",outcome="done"}', 1);
     expect(node.store.removals).toHaveLength(3);
+  });
+
+  it('makes room on a disk too full for its own log', async () => {
+    fill(3);
+    await node.rememberImages(9);
+    const agent = node.startOnFullDisk(['agent', '--config', await node.writeConfig('http: {address: ""}')]);
+    await eventually(() => node.server.faults.calls.some(({ method }) => method === 'ListContainers'));
+    agent.signal('SIGUSR1');
+    await eventually(() => node.store.removals.length === 3);
+    agent.signal('SIGTERM');
+    expect((await agent.outcome()).status).toBe(0);
   });
 });

@@ -1,14 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { bundle } from '../../../scripts/bundle.ts';
 
 /** Bundles the command once for the suites that run it: what ships is what is tried. */
-export default function bundleOnce(project: TestProject): () => void {
-  const directory = mkdtempSync(join(tmpdir(), 'nodetender-bundle-'));
-  execFileSync(process.execPath, [fileURLToPath(new URL('../../../scripts/bundle.ts', import.meta.url)), directory]);
-  project.provide('bundle', join(directory, 'nodetender.mjs'));
-  return () => rmSync(directory, { recursive: true, force: true });
+export default async function bundleOnce(project: TestProject): Promise<() => Promise<void>> {
+  const directory = await mkdtemp(join(tmpdir(), 'nodetender-bundle-'));
+  await bundle({ directory });
+  project.provide('bundle', join(directory, 'nodetender.cjs'));
+  return async () => await rm(directory, { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { inject } from 'vitest';
+import { nodeFlags } from '../../../scripts/bundle.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,9 +16,6 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Of Node, as in the container image. */
-const imageFlags = ['--optimize-for-size', '--max-semi-space-size=1'];
-
 /** How long anything here may take before the test fails: far more than it needs on a loaded machine. */
 const DEADLINE_MS = 15_000;
 
@@ -29,8 +27,14 @@ export class RunningCommand {
   #stderr = '';
   #onOutput = (): void => undefined;
 
+  /** The bundled command with standard output and error on a disk that is full. */
+  static onFullDisk(args: readonly string[], env: Record<string, string>): RunningCommand {
+    const shell = ['/bin/sh', '-c', 'exec "$@" >/dev/full 2>&1', 'sh'];
+    return new RunningCommand(args, { env, program: [...shell, process.execPath, inject('bundle')] });
+  }
+
   constructor(args: readonly string[], options: { env?: Record<string, string>; program?: readonly string[] } = {}) {
-    const [file = '', ...before] = options.program ?? [process.execPath, ...imageFlags, inject('bundle')];
+    const [file = '', ...before] = options.program ?? [process.execPath, ...nodeFlags, inject('bundle')];
     const { PATH, HOME } = process.env;
     this.#child = spawn(file, [...before, ...args], {
       // Nothing of the caller's terminal or runtime may reach the command.

@@ -2,6 +2,7 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeFlags } from '../../../scripts/bundle.ts';
 import { eventually, RunningCommand } from './command.ts';
 import { CommandFixture } from './fixture.ts';
 
@@ -232,6 +233,13 @@ describe('nodetender clean', () => {
     expect(tags()).toEqual([`${app}:running`]);
   });
 
+  it('goes on when the disk it writes to is full, and fails in the end', async () => {
+    fill(130);
+    await node.rememberImages(1);
+    expect((await node.startOnFullDisk(['clean']).outcome()).status).toBe(1);
+    expect(tags()).toEqual([`${app}:running`]);
+  });
+
   it('refuses to run beside another run', async () => {
     fill(200);
     await node.rememberImages(1);
@@ -282,6 +290,16 @@ describe('wrong usage', () => {
   });
 });
 
+describe('help that was asked for', () => {
+  it.each([[['--help']], [['clean', '--help']], [['help']], [['help', 'clean']]])(
+    'ends with status 0: %j',
+    async (args) => {
+      const { status, stdout } = await new RunningCommand(args).outcome();
+      expect([status, stdout]).toEqual([0, expect.stringMatching(/^Usage: nodetender/)]);
+    },
+  );
+});
+
 describe('nodetender config', () => {
   it('accepts a valid file', async () => {
     const file = await node.writeConfig('images: {minUnused: 3d}');
@@ -312,6 +330,11 @@ describe('the launcher of a checkout', () => {
     const PATH = `${node.directory}:${process.env['PATH'] ?? ''}`;
     const { status, stdout } = await new RunningCommand(['--version'], { env: { PATH }, program: [link] }).outcome();
     expect([status, stdout]).toEqual([0, `nodetender ${version} (checkout)\n`]);
+  });
+
+  it('gives Node the flags of the container image', async () => {
+    const launcher = await readFile(new URL('scripts/nodetender', root), 'utf8');
+    expect(launcher).toContain(` ${nodeFlags.join(' ')} `);
   });
 
   it('reaches the runtime', async () => {

@@ -40,6 +40,12 @@ export class CommandFixture {
     );
   }
 
+  /** The same, with nowhere to write. */
+  startOnFullDisk(args: readonly string[]): RunningCommand {
+    const env = { CONTAINER_RUNTIME_ENDPOINT: this.server.endpoint };
+    return this.track(RunningCommand.onFullDisk([...args, '--state-dir', this.stateDirectory], env));
+  }
+
   async run(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
     return await this.start(args, env).outcome();
   }

@@ -192,6 +192,18 @@ describe('ages are counted in time that somebody watched', () => {
     expect(node.ageMs(history, 'a')).toBe(10 * minute);
   });
 
+  it('a longer interval between looks counts in full, once that is how often somebody means to look', async () => {
+    const node = new Node();
+    const history = await node.open();
+    history.expectLooks(hour);
+    node.look(history, ['a']);
+    await node.clock.advance(hour);
+    node.look(history, ['a']);
+    await node.clock.advance(day);
+    node.look(history, ['a']);
+    expect(node.ageMs(history, 'a')).toBe(3 * hour);
+  });
+
   it('looks that leave a use unexplained add nothing: it may be this image that was used', async () => {
     const node = new Node();
     const history = await node.open();

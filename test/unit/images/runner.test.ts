@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import type { Inventory } from '../../../agent/images/inventory.ts';
 import type { RunDisk } from '../../../agent/images/runner.ts';
 import { EmulatedNode } from '../../emulators/node.ts';
 import { DAY_MS, usualPolicy } from './examples.ts';
@@ -33,6 +34,20 @@ describe('a dry run', () => {
     expect(report.plan.remove).toHaveLength(3);
     expect(report.measuredFreedBytes).toBeUndefined();
     expect([node.removeCalls(), node.store.images.size]).toEqual([[], 3]);
+  });
+});
+
+describe('a run', () => {
+  it('makes no image older by a jump of the clock between its look and its plan', async () => {
+    const node = await EmulatedNode.create();
+    node.store.addImage({ tags: ['docker.io/library/new:1'] });
+    const gather = async (): Promise<Inventory> => {
+      const inventory = await node.gatherer.gather();
+      node.clock.jump(30 * DAY_MS);
+      return inventory;
+    };
+    const report = await node.clean({ ...usualPolicy, minUnusedMs: 0 }, { gatherer: { gather } });
+    expect([report.plan.keep[0]?.code, node.removeCalls()]).toEqual(['just-appeared', []]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { sampleUse } from '../../../agent/images/sampler.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
 import { EmulatedNode } from '../../emulators/node.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './examples.ts';
 
@@ -79,6 +80,18 @@ describe('the sampler of use', () => {
     await node.clock.advance(5 * MINUTE_MS);
     expect(sampler.samples).toBe(7);
     sampler.stop.abort();
+  });
+
+  it('tells the history how often it looks, so that a long interval counts as watched', async () => {
+    const clock = new VirtualClock();
+    const expected: number[] = [];
+    const history = { expectLooks: (ms: number) => expected.push(ms), save: async () => undefined };
+    const gatherer = { gather: async () => ({ takenAtMs: 0, images: [], unresolved: [] }) };
+    const stop = new AbortController();
+    void sampleUse({ gatherer, history, clock, everyMs: () => HOUR_MS }, stop.signal);
+    await clock.advance(HOUR_MS);
+    expect(expected).toEqual([HOUR_MS, HOUR_MS]);
+    stop.abort();
   });
 
   it('ends when the agent stops, and calls that no failure', async () => {

@@ -1,0 +1,106 @@
+import { readFile, writeFile } from 'node:fs/promises';
+
+import { generations } from '../harness/components.ts';
+import type { PlanningResult } from './planning.ts';
+import type { RemovalResult } from './removal.ts';
+import { maximum, median } from './statistics.ts';
+
+/** Everything measured, as docs/performance.json keeps it. */
+export interface Measurements {
+  readonly takenAt: string;
+  readonly machine: string;
+  readonly small?: readonly RemovalResult[];
+  readonly large?: readonly RemovalResult[];
+  readonly planning?: PlanningResult;
+  /** The memory bench writes its own table. */
+  readonly memory?: string;
+}
+
+/** The tables of docs/performance.md. */
+export function tables({ takenAt, machine, small, large, planning, memory }: Measurements): string {
+  const sections = [`Measured on ${takenAt.slice(0, 10)}: ${machine}.`];
+  if (small) sections.push('### Small images', removalTable(small));
+  if (large) sections.push('### Images of many files', removalTable(large));
+  if (small) sections.push(eventLoop(small));
+  if (planning) sections.push('### Planning', planningLine(planning));
+  if (memory !== undefined) sections.push('### Memory of the agent', memory.trim());
+  return sections.join('\n\n');
+}
+
+/** What the README shows of them. */
+export function summary({ takenAt, machine, small = [] }: Measurements): string {
+  return `${removalTable(small)}\n\nMeasured on ${takenAt.slice(0, 10)}: ${machine}.`;
+}
+
+const header = [
+  '| containerd | way | seconds | | its CPU seconds | GB written | beside pods: seconds | pod start, median / max ms |',
+  '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+];
+
+/** One row for each strategy on each containerd, under one for pods that start while nothing is removed. */
+function removalTable(results: readonly RemovalResult[]): string {
+  const rows: string[] = [];
+  for (const generation of generations) {
+    const ofGeneration = results.filter((result) => result.generation === generation);
+    const idle = ofGeneration.flatMap(({ pods }) => pods?.idle.startMs ?? []);
+    if (idle.length > 0) rows.push(row([generation, 'nothing removed', '', '', '', '', '', starts(idle)]));
+    for (const strategy of new Set(ofGeneration.map((result) => result.strategy))) {
+      const alone = ofGeneration.find((result) => result.strategy === strategy && result.pods === undefined);
+      const beside = ofGeneration.find((result) => result.strategy === strategy && result.pods !== undefined);
+      rows.push(
+        row([
+          generation,
+          strategy,
+          alone?.seconds.toFixed(1),
+          factor(alone, ofGeneration[0]),
+          alone?.cpuSeconds.toFixed(1),
+          alone && (alone.writtenBytes / 1e9).toFixed(1),
+          beside?.seconds.toFixed(1),
+          beside?.pods && starts(beside.pods.during.startMs),
+        ]),
+      );
+    }
+  }
+  const [first] = results;
+  const files = first && first.filesPerImage > 0 ? ` of ${first.filesPerImage} files each` : '';
+  return [`Removal of ${first?.images} unused images${files}:`, '', ...header, ...rows].join('\n');
+}
+
+function row(cells: readonly (string | undefined)[]): string {
+  return `| ${cells.map((cell) => cell ?? '').join(' | ')} |`;
+}
+
+/** How many times as fast as the first one measured, which is one at a time. */
+function factor(result: RemovalResult | undefined, first: RemovalResult | undefined): string {
+  return result && first && result.strategy !== first.strategy
+    ? `${(first.seconds / result.seconds).toFixed(1)} ×`
+    : '';
+}
+
+function starts(startMs: readonly number[]): string {
+  return `${median(startMs).toFixed(0)} / ${maximum(startMs).toFixed(0)}`;
+}
+
+function eventLoop(results: readonly RemovalResult[]): string {
+  const delays = results.flatMap(({ eventLoopDelayMs, pods }) =>
+    eventLoopDelayMs === undefined || pods !== undefined ? [] : [eventLoopDelayMs],
+  );
+  return `The agent's event loop meanwhile: 99 of 100 turns were delayed by less than ${maximum(delays).toFixed(0)} ms.`;
+}
+
+function planningLine({ images, containers, firstMs, medianMs, maxMs }: PlanningResult): string {
+  const times = `${medianMs.toFixed(1)} ms (median; longest ${maxMs.toFixed(1)}, first in a new process ${firstMs.toFixed(1)})`;
+  return `Deciding over ${images} images and ${containers} containers: ${times}.`;
+}
+
+const START = '<!-- bench:start -->';
+const END = '<!-- bench:end -->';
+
+/** Replaces what stands between the markers. */
+export async function fillIn(path: URL, text: string): Promise<void> {
+  const before = await readFile(path, 'utf8');
+  const start = before.indexOf(START);
+  const end = before.indexOf(END);
+  if (start === -1 || end < start) throw new Error(`${path.pathname} has no ${START} … ${END}`);
+  await writeFile(path, `${before.slice(0, start + START.length)}\n\n${text}\n\n${before.slice(end)}`);
+}

@@ -1,0 +1,64 @@
+// Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
+// Without arguments everything is measured; with some of `small large planning memory` only those, the rest stays as it
+// was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+
+import { generations } from '../harness/components.ts';
+import { fillIn, type Measurements, summary, tables } from './document.ts';
+import { describeMachine } from './machine.ts';
+import { measurePlanning } from './planning.ts';
+import { type Load, measureLargeImages, measureSmallImages, type RemovalResult } from './removal.ts';
+import { fast, gentle, limit, oneAtATime, type Strategy } from './strategies.ts';
+
+const execute = promisify(execFile);
+const json = new URL('../../docs/performance.json', import.meta.url);
+const strategies = [oneAtATime, gentle, fast, limit];
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' } } });
+const isQuick = values.quick === true;
+const wanted = (section: string) => positionals.length === 0 || positionals.includes(section);
+
+const earlier = isQuick ? {} : (JSON.parse(await readFile(json, 'utf8').catch(() => '{}')) as Partial<Measurements>);
+let measurements: Measurements = { ...earlier, takenAt: new Date().toISOString(), machine: describeMachine() };
+
+if (wanted('planning')) measurements = { ...measurements, planning: measurePlanning() };
+if (wanted('small')) {
+  const load = { images: isQuick ? 100 : 1000, filesPerImage: 0 };
+  measurements = { ...measurements, small: await onBoth(measureSmallImages, load) };
+}
+if (wanted('large')) {
+  const load = { images: isQuick ? 10 : 100, filesPerImage: 2000 };
+  measurements = { ...measurements, large: await onBoth(measureLargeImages, load) };
+}
+if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
+
+console.log(tables(measurements));
+if (!isQuick) {
+  await writeFile(json, `${JSON.stringify(measurements, undefined, 1)}\n`);
+  await fillIn(new URL('../../docs/performance.md', import.meta.url), tables(measurements));
+  await fillIn(new URL('../../README.md', import.meta.url), summary(measurements));
+}
+
+type Measure = (
+  generation: (typeof generations)[number],
+  load: Load,
+  strategies: readonly Strategy[],
+) => Promise<RemovalResult[]>;
+
+async function onBoth(measure: Measure, load: Load): Promise<RemovalResult[]> {
+  const results: RemovalResult[] = [];
+  for (const generation of generations) {
+    console.error(`removing ${load.images} images from containerd ${generation}, in ${strategies.length} ways`);
+    results.push(...(await measure(generation, load, strategies)));
+  }
+  return results;
+}
+
+async function measureMemory(): Promise<string> {
+  const script = fileURLToPath(new URL('memory.bench.ts', import.meta.url));
+  console.error('cleaning an emulated node again and again');
+  return (await execute(process.execPath, [script, ...(isQuick ? ['5'] : [])])).stdout;
+}

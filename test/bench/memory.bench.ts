@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundle, nodeFlags } from '../../scripts/bundle.ts';
+import { RuntimeServer } from '../emulators/runtime/server.ts';
+import { RuntimeStore } from '../emulators/runtime/store.ts';
+
+/**
+ * Resident memory of the bundled agent over many cleanings of many images, beside a bare Node that does nothing.
+ * `node test/bench/memory.bench.ts [CYCLES] [IMAGES]`, by default 200 of 1,000.
+ */
+const cycles = Number(process.argv[2] ?? 200);
+const images = Number(process.argv[3] ?? 1000);
+const app = 'registry.example/bench/application';
+
+interface Memory {
+  readonly residentMb: number;
+  readonly anonymousMb: number;
+}
+
+async function memoryOf(child: ChildProcess): Promise<Memory> {
+  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+  const mb = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
+  return { residentMb: mb('VmRSS'), anonymousMb: mb('RssAnon') };
+}
+
+function row(what: string, { residentMb, anonymousMb }: Memory): string {
+  return `| ${what} | ${residentMb.toFixed(0)} | ${anonymousMb.toFixed(0)} |`;
+}
+
+/** A server for the agent to clean, and the agent. */
+class Bench {
+  readonly #store = new RuntimeStore();
+  readonly #url: string;
+  readonly agent: ChildProcess;
+  #runs = 0;
+
+  static async start(directory: string): Promise<Bench> {
+    const socketPath = join(directory, 'cri.sock');
+    const store = new RuntimeStore();
+    await new RuntimeServer({ store, socketPath }).start();
+    const config = join(directory, 'config.yaml');
+    await writeFile(
+      config,
+      `stateDirectory: ${directory}/state
+runtime: {endpoint: "unix://${socketPath}"}
+http: {address: "127.0.0.1:0"}
+images: {minUnused: 0s, pace: {burst: 64, pause: 0s}, disk: {startAbove: 99%, path: ${directory}}}
+`,
+    );
+    await bundle({ directory, entry: fileURLToPath(new URL('memory.agent.ts', import.meta.url)) });
+    const agent = spawn(process.execPath, [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return new Bench(store, agent, await addressOf(agent));
+  }
+
+  private constructor(store: RuntimeStore, agent: ChildProcess, url: string) {
+    this.#store = store;
+    this.agent = agent;
+    this.#url = url;
+  }
+
+  async untilReady(): Promise<void> {
+    while ((await fetch(`${this.#url}/readyz`)).status !== 200) await pause();
+  }
+
+  /** New images come, are seen, grow old enough, and go. */
+  async cycle(number: number): Promise<void> {
+    for (let at = 0; at < images; at += 1) {
+      const tag = `${app}:${number}.${at}`;
+      this.#store.addImage({ tags: [tag] });
+      if (at % 20 === 0) this.#store.createContainer({ image: tag, name: `user-${at}` });
+    }
+    await this.#run();
+    this.agent.kill('SIGUSR2');
+    for (const id of this.#store.containers.keys()) this.#store.removeContainer(id);
+    await this.#run();
+    // Those in use at the first look were used three minutes ago.
+    if (this.#store.images.size > 0) throw new Error(`cycle ${number} left ${this.#store.images.size} images`);
+  }
+
+  async eventLoopDelayMs(): Promise<number> {
+    return (await this.#metric('nodetender_run_event_loop_delay_seconds')) * 1000;
+  }
+
+  async #run(): Promise<void> {
+    this.#runs += 1;
+    this.agent.kill('SIGUSR1');
+    while ((await this.#metric('nodetender_runs_total{trigger="signal",outcome="done"}')) < this.#runs) await pause();
+  }
+
+  async #metric(sample: string): Promise<number> {
+    const page = await (await fetch(`${this.#url}/metrics`)).text();
+    const line = page.split('\n').find((candidate) => candidate.startsWith(`${sample} `));
+    return Number(line?.slice(sample.length + 1) ?? 0);
+  }
+}
+
+/** The first line of the log that names a port; the rest is read and dropped. */
+async function addressOf(agent: ChildProcess): Promise<string> {
+  let text = '';
+  for await (const chunk of agent.stdout ?? []) {
+    text += String(chunk);
+    const port = /"port":(\d+),"msg":"metrics/.exec(text)?.[1];
+    if (port === undefined) continue;
+    return `http://127.0.0.1:${port}`;
+  }
+  throw new Error(`the agent ended: ${text}`);
+}
+
+async function pause(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'nodetender-memory-'));
+try {
+  const bare = spawn(process.execPath, [...nodeFlags, '-e', 'setInterval(() => {}, 1000)']);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  console.log(`| ${cycles} cycles of ${images} images | resident MB | anonymous MB |\n| --- | --- | --- |`);
+  console.log(row('bare Node', await memoryOf(bare)));
+  bare.kill();
+
+  const bench = await Bench.start(directory);
+  await bench.untilReady();
+  console.log(row('agent, idle', await memoryOf(bench.agent)));
+  const delaysMs: number[] = [];
+  for (let cycle = 1; cycle <= cycles; cycle += 1) {
+    await bench.cycle(cycle);
+    delaysMs.push(await bench.eventLoopDelayMs());
+    if (cycle % Math.ceil(cycles / 8) === 0 || cycle === 1) {
+      console.log(row(`after ${cycle} cycles`, await memoryOf(bench.agent)));
+    }
+  }
+  delaysMs.sort((a, b) => a - b);
+  const at = (share: number): string => (delaysMs[Math.floor((delaysMs.length - 1) * share)] ?? Number.NaN).toFixed(0);
+  console.log(
+    `\nDelay of the event loop, 99th percentile of a run: median ${at(0.5)} ms, worst ${at(1)} ms of all runs.`,
+  );
+  const ended = once(bench.agent, 'exit');
+  bench.agent.kill('SIGTERM');
+  await ended;
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+process.exit(0);

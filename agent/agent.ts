@@ -2,6 +2,7 @@ import type { Build } from './build.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Config } from './config/load.ts';
 import { type ConfigOverrides, followConfig } from './duties/config.ts';
+import { EraserDuty } from './duties/eraser.ts';
 import { Gate } from './duties/gate.ts';
 import { ImageDuty } from './duties/images.ts';
 import type { Joined } from './duties/joincluster.ts';
@@ -120,12 +121,26 @@ export async function runAgent(options: AgentOptions): Promise<void> {
               gate,
               run: (request) => images.request(request),
               facts: () => images.facts,
+              onNodeChanged: () => eraser?.nodeChanged(),
               nextRunMs: () => (live.current().images.enabled ? timer.nextRunMs() : undefined),
               readiness,
+            });
+      const eraser: EraserDuty | undefined =
+        cluster === undefined || node === undefined
+          ? undefined
+          : await EraserDuty.open({
+              ...surroundings,
+              ...cluster,
+              gate,
+              node: () => node.view.node,
+              run: (request) => images.request(request),
+              tell: (note) => node.tell(note),
+              warn: (reason, action, note) => node.warn(reason, action, note),
             });
       const images: ImageDuty = new ImageDuty(
         {
           ...surroundings,
+          config: () => eraser?.withExclusions(live.current()) ?? live.current(),
           port,
           history,
           timer,
@@ -139,7 +154,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       const runNow = (): void => void images.request({ trigger: 'signal' });
       requests.onRunNow(runNow);
       if (isRunWanted) runNow();
-      await Promise.all([images.work(), node?.work(signal), live.ended]);
+      await Promise.all([images.work(), node?.work(signal), eraser?.work(signal), live.ended]);
       await node?.finish();
     }
     log.info('agent stopped');

@@ -34,6 +34,7 @@ export interface NodeDutyOptions {
   readonly run: (request: RunRequest) => Promise<Report | undefined>;
   readonly facts: () => ImageFacts;
   readonly nextRunMs: () => number | undefined;
+  readonly onNodeChanged: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -43,6 +44,9 @@ export interface NodeDutyOptions {
 
 /** Silence and settling are matters of time: nobody rings when they are over. Asks nothing of anybody. */
 const LOOK_EVERY_MS = 2_000;
+
+/** What is not known a moment after the start is no news; what is not known later is. */
+const FIRST_STATUS_MS = 10_000;
 
 /** The agent as a citizen of its cluster: what concerns this Node is obeyed, and what the agent does is told on it. */
 export class NodeDuty {
@@ -57,11 +61,13 @@ export class NodeDuty {
   readonly #bell = new Bell();
   #drain: Drain | undefined;
   #isCleaning = false;
+  readonly #startedMs: number;
 
   constructor(options: NodeDutyOptions) {
     const { port, nodeName, clock, random, log, gate, run, metrics } = options;
     this.#options = options;
-    this.view = new ClusterView({ ...options, onChange: () => this.#bell.ring() });
+    this.#startedMs = clock.monotonicMs();
+    this.view = new ClusterView({ ...options, onChange: () => this.#changed() });
     this.writer = new NodeWriter({ port, nodeName, clock, random, log });
     this.#events = new EventRecorder({
       port,
@@ -129,6 +135,16 @@ export class NodeDuty {
     this.warn('ConfigurationRefused', 'Configure', error.message);
   }
 
+  /** An Event about another object than this Node. */
+  tell(note: Note): void {
+    this.#events.tell(note);
+  }
+
+  #changed(): void {
+    this.#bell.ring();
+    this.#options.onNodeChanged();
+  }
+
   async #keepLooking(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const tick = async (): Promise<void> => {
@@ -166,7 +182,8 @@ export class NodeDuty {
     });
     gate.set('node', obstacle);
     this.#requests.look();
-    if (this.view.nodeExists === true) this.#status.look();
+    const isWorthTelling = unread.length === 0 || clock.monotonicMs() - this.#startedMs > FIRST_STATUS_MS;
+    if (nodeExists === true && isWorthTelling) this.#status.look();
   }
 
   #followDrain(settleMs: number): Drain | undefined {

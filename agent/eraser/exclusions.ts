@@ -23,6 +23,8 @@ export interface ExclusionsOptions {
   readonly directory: string;
   /** Told once for each new problem of a ConfigMap (`namespace/name`), and once when it is gone (undefined). */
   readonly onProblem: (configMap: string, problem: string | undefined) => void;
+  /** Told what is in force at first and after each change. */
+  readonly onChange?: ((current: ExcludedRules) => void) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly fileSystem?: StateFileSystem | undefined;
@@ -32,6 +34,8 @@ export interface ExclusionsOptions {
 export type ExcludedRules =
   | { readonly known: true; readonly rules: readonly Rule[] }
   | { readonly known: false; readonly why: string };
+
+const neverRead = 'the exclusion lists (ConfigMaps labelled eraser.sh/exclude.list=true) were never read';
 
 /** Rule texts by `namespace/name`, of the last good content. */
 type Saved = ReadonlyMap<string, readonly string[]>;
@@ -63,6 +67,7 @@ export class Exclusions {
   /** Whether `#good` was ever whole: read from the state directory, or from all namespaces. */
   #isKnown = false;
   #isChanged = false;
+  #current: ExcludedRules = { known: false, why: neverRead };
   #saveProblem: string | undefined;
   #saving: Promise<void> = Promise.resolve();
 
@@ -89,6 +94,7 @@ export class Exclusions {
   static async open(options: ExclusionsOptions): Promise<Exclusions> {
     const exclusions = new Exclusions(options);
     await exclusions.#load();
+    exclusions.#decide();
     return exclusions;
   }
 
@@ -105,20 +111,28 @@ export class Exclusions {
     await this.#saving;
   }
 
+  /** The same value until something changes. */
   current(): ExcludedRules {
-    if (!this.#isKnown) {
-      return { known: false, why: 'the exclusion lists (ConfigMaps with eraser.sh/exclude.list=true) were never read' };
-    }
-    for (const [configMap, problem] of this.#problems) {
-      if (this.#good.has(configMap)) continue;
-      return { known: false, why: `exclusion list ${configMap} could never be read: ${problem}` };
-    }
-    return { known: true, rules: [...this.#good.values()].flat() };
+    return this.#current;
   }
 
   /** Why the last good content may not outlive the agent; undefined while it does. */
   get saveProblem(): string | undefined {
     return this.#saveProblem;
+  }
+
+  #decide(): void {
+    this.#current = this.#inForce();
+    this.#options.onChange?.(this.#current);
+  }
+
+  #inForce(): ExcludedRules {
+    if (!this.#isKnown) return { known: false, why: neverRead };
+    for (const [configMap, problem] of this.#problems) {
+      if (this.#good.has(configMap)) continue;
+      return { known: false, why: `exclusion list ${configMap} could never be read: ${problem}` };
+    }
+    return { known: true, rules: [...this.#good.values()].flat() };
   }
 
   #changed(change: Change<ExclusionList>): void {
@@ -135,6 +149,7 @@ export class Exclusions {
       this.#problems.set(key, change.value.problem);
       this.#options.onProblem(key, change.value.problem);
     }
+    this.#decide();
     this.#save();
   }
 
@@ -146,6 +161,7 @@ export class Exclusions {
   #synced(): void {
     for (const key of this.#good.keys()) if (!this.#present.has(key)) this.#good.delete(key);
     this.#isKnown = true;
+    this.#decide();
     this.#save();
   }
 

@@ -1,7 +1,7 @@
 import type { Plan, RemoveDecision } from './plan.ts';
 
 /** What set a run off. */
-export type RunTrigger = 'schedule' | 'watermark' | 'signal' | 'annotation' | 'command';
+export type RunTrigger = 'schedule' | 'watermark' | 'signal' | 'annotation' | 'imagelist' | 'command';
 
 export interface RemovedImage {
   readonly id: string;

@@ -10,7 +10,10 @@ import { registerProcessMetrics } from './process.ts';
 type AgentTrigger = Exclude<RunTrigger, 'command'>;
 
 // Written as objects so that the compiler refuses a trigger, outcome or reason that is missing here.
-const TRIGGERS = Object.keys({ schedule: 0, watermark: 0, signal: 0, annotation: 0 } satisfies Record<AgentTrigger, 0>);
+const TRIGGERS = Object.keys({ schedule: 0, watermark: 0, signal: 0, annotation: 0, imagelist: 0 } satisfies Record<
+  AgentTrigger,
+  0
+>);
 const OUTCOMES = Object.keys({ done: 0, stopped: 0, enough: 0, failed: 0 } satisfies Record<Report['outcome'], 0>);
 const REMOVE_CODES = Object.keys({
   requested: 0,

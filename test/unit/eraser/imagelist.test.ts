@@ -48,19 +48,24 @@ describe('an ImageList', () => {
   });
 
   it('however hostile is read or refused by name, and its Event fits', () => {
-    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 3000 }), fc.constantFrom('__proto__', '*', '\u0000'));
-    const entry = fc.oneof(text, fc.anything({ maxDepth: 6, withNullPrototype: true }));
-    const images = fc.oneof(fc.array(entry, { maxLength: 60 }), fc.anything());
+    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 900 }), fc.constantFrom('__proto__', '*', '\u0000'));
+    const entry = fc.oneof(text, fc.anything({ maxDepth: 1, maxKeys: 3, withNullPrototype: true }));
+    const images = fc.oneof({ weight: 4, arbitrary: fc.array(entry, { maxLength: 8 }) }, fc.anything({ maxDepth: 1 }));
     fc.assert(
-      fc.property(images, fc.anything(), fc.dictionary(fc.string(), text), (list, status, annotations) => {
-        const marked = { ...annotations, 'nodetender.dev/run': JSON.stringify(annotations) };
-        const object = { metadata: { ...metadata, annotations: marked }, spec: { images: list }, status };
-        const read = attempt(object);
-        const fits = typeof read !== 'string' && Buffer.byteLength(refusedNote(read).note) <= 1024;
-        expect(typeof read === 'string' ? read : { fits, run: read.run }).toEqual(
-          typeof read === 'string' ? expect.stringContaining('spec.images') : { fits: true, run: undefined },
-        );
-      }),
+      fc.property(
+        images,
+        fc.anything({ maxDepth: 1 }),
+        fc.dictionary(fc.string(), text, { maxKeys: 3 }),
+        (list, status, annotations) => {
+          const marked = { ...annotations, 'nodetender.dev/run': JSON.stringify(annotations) };
+          const object = { metadata: { ...metadata, annotations: marked }, spec: { images: list }, status };
+          const read = attempt(object);
+          const isReadable = typeof read !== 'string';
+          expect(isReadable || read.includes('spec.images')).toBe(true);
+          expect(isReadable ? Buffer.byteLength(refusedNote(read).note) : 0).toBeLessThanOrEqual(1024);
+          expect(isReadable ? read.run : undefined).toBeUndefined();
+        },
+      ),
       { numRuns: 1500 },
     );
   });

@@ -1,0 +1,109 @@
+import type { Clock, Random } from '../clock.ts';
+import type { Note } from '../cluster/events.ts';
+import type { NodeView } from '../cluster/node.ts';
+import type { KubernetesPort } from '../cluster/port.ts';
+import type { Config } from '../config/load.ts';
+import { Exclusions } from '../eraser/exclusions.ts';
+import { ImageLists } from '../eraser/imagelists.ts';
+import { parseLabelSelector } from '../eraser/selectors.ts';
+import type { Rule } from '../images/rules.ts';
+import type { Report } from '../images/report.ts';
+import type { Logger } from '../observe/log.ts';
+import { imageListPolicy } from '../policies.ts';
+import type { Gate } from './gate.ts';
+import type { RunRequest } from './runs.ts';
+
+export interface EraserDutyOptions {
+  readonly port: KubernetesPort;
+  readonly nodeName: string;
+  /** The agent's own. */
+  readonly namespace: string;
+  readonly config: () => Config;
+  readonly gate: Gate;
+  readonly node: () => NodeView | undefined;
+  readonly run: (request: RunRequest) => Promise<Report | undefined>;
+  readonly tell: (note: Note) => void;
+  /** A Warning about this Node. */
+  readonly warn: (reason: string, action: string, note: string) => void;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const none: readonly Rule[] = [];
+
+/** Where Eraser's users keep their lists, beside the agent's own namespace. */
+const SYSTEM_NAMESPACE = 'kube-system';
+
+/** Eraser's objects, unchanged: what its exclusion lists name stays, and its ImageLists are run. */
+export class EraserDuty {
+  readonly #exclusions: Exclusions;
+  readonly #imageLists: ImageLists;
+  /** The last answer of `withExclusions`, and what it was made of. */
+  #merged: { readonly from: Config; readonly keep: readonly Rule[]; readonly config: Config } | undefined;
+
+  private constructor(options: EraserDutyOptions, exclusions: Exclusions) {
+    const { config, run } = options;
+    this.#exclusions = exclusions;
+    this.#imageLists = new ImageLists({
+      ...options,
+      settings: () => ({ filter: filterOf(config()), timeoutMs: config().cluster.imageList.timeoutMs }),
+      clean: async ({ subject, rules, isWanted }) =>
+        await run({
+          trigger: 'imagelist',
+          subject,
+          policy: () => imageListPolicy(this.withExclusions(config()).images, isWanted() ? rules : []),
+        }),
+    });
+  }
+
+  /** Begins with the exclusion lists of the agent's life before. */
+  static async open(options: EraserDutyOptions): Promise<EraserDuty> {
+    const { port, namespace, config, gate, warn, log, clock, random } = options;
+    const exclusions = await Exclusions.open({
+      port,
+      namespaces: config().cluster.excludeNamespaces ?? [namespace, SYSTEM_NAMESPACE],
+      directory: config().stateDirectory,
+      onProblem: (configMap, problem) => {
+        if (problem === undefined) {
+          log.info({ configMap }, 'exclusion list is read again');
+          return;
+        }
+        log.error({ configMap, reason: problem }, 'exclusion list refused; its last good content stays in force');
+        warn('ExclusionListRefused', 'ReadExclusionList', `exclusion list ${configMap} is refused: ${problem}`);
+      },
+      onChange: (current) => {
+        const obstacle = current.known ? undefined : { code: 'exclusions-unknown' as const, reason: current.why };
+        gate.set('exclusion lists', obstacle);
+      },
+      clock,
+      random,
+    });
+    return new EraserDuty(options, exclusions);
+  }
+
+  /** Until `signal` aborts and what is under way has ended. */
+  async work(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#exclusions.run(signal), this.#imageLists.run(signal)]);
+  }
+
+  /** To be called when the Node changes. */
+  nodeChanged(): void {
+    this.#imageLists.nodeChanged();
+  }
+
+  /** The configuration with what the exclusion lists name among what is kept. */
+  withExclusions(config: Config): Config {
+    const excluded = this.#exclusions.current();
+    // The gate is closed then, and nothing is removed.
+    const keep = excluded.known ? excluded.rules : none;
+    if (this.#merged?.from === config && this.#merged.keep === keep) return this.#merged.config;
+    const images = { ...config.images, keep: [...config.images.keep, ...keep] };
+    this.#merged = { from: config, keep, config: { ...config, images } };
+    return this.#merged.config;
+  }
+}
+
+function filterOf({ cluster: { nodeFilter } }: Config) {
+  return { type: nodeFilter.type, selectors: nodeFilter.selectors.map(parseLabelSelector) };
+}

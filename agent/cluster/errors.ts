@@ -118,7 +118,8 @@ function adviceFor(code: ClusterErrorCode, verb: string, what: string): string {
 function retryAfterOf(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
-  const dateMs = Date.parse(header);
+  // Beginning with the day's name; Date.parse takes much else for a date.
+  const dateMs = /^[a-z]{3}/i.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
 }
 

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { parse } from 'yaml';
 
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
@@ -35,7 +37,7 @@ export async function fromKubeconfig(choice: KubeconfigChoice, clock: Clock): Pr
         stale = false;
       }
       if (shown === undefined || nowMs - shown.atMs >= maxIdentityAgeMs) {
-        shown = { identity: await identityOf(config.kubeConfig, paths), atMs: nowMs };
+        shown = { identity: await identityOf(config, paths), atMs: nowMs };
       }
       return shown.identity;
     },
@@ -59,17 +61,22 @@ interface Loaded {
   readonly kubeConfig: KubeConfig;
   readonly server: URL;
   readonly namespace: string | undefined;
+  readonly tokenFile: string | undefined;
 }
 
 async function load(paths: readonly string[], { context }: KubeconfigChoice): Promise<Loaded> {
   // This file and not the package's index: half the memory. It is imported when needed, which in a pod is never.
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const kubeConfig = new KubeConfig();
+  const tokenFiles = new Map<string, string>();
   for (const path of paths) {
     try {
+      const text = await readFile(path, 'utf8');
       const one = new KubeConfig();
-      one.loadFromFile(path);
+      one.loadFromString(text);
+      one.makePathsAbsolute(dirname(path));
       merge(kubeConfig, one);
+      for (const [user, file] of tokenFilesIn(text, path)) if (!tokenFiles.has(user)) tokenFiles.set(user, file);
     } catch (error) {
       throw noAccess(`kubeconfig ${path}: ${messageOf(error)}`, error);
     }
@@ -91,7 +98,8 @@ async function load(paths: readonly string[], { context }: KubeconfigChoice): Pr
     throw noAccess(`${source}: cluster "${cluster.name}" has a proxy-url, which is not supported`);
   }
   const namespace = kubeConfig.getContextObject(name)?.namespace;
-  return { kubeConfig, server: new URL(cluster.server), namespace };
+  const tokenFile = tokenFiles.get(kubeConfig.getCurrentUser()?.name ?? '');
+  return { kubeConfig, server: new URL(cluster.server), namespace, tokenFile };
 }
 
 /** The first file that names something wins, as in kubectl; KubeConfig's own merging refuses a name that comes twice. */
@@ -105,7 +113,7 @@ function merge(into: KubeConfig, from: KubeConfig): void {
   if (!into.getCurrentContext()) into.setCurrentContext(from.getCurrentContext());
 }
 
-async function identityOf(kubeConfig: KubeConfig, paths: readonly string[]): Promise<Identity> {
+async function identityOf({ kubeConfig, tokenFile }: Loaded, paths: readonly string[]): Promise<Identity> {
   const options: RequestOptions = {};
   try {
     await kubeConfig.applyToHTTPSOptions(options);
@@ -118,8 +126,26 @@ async function identityOf(kubeConfig: KubeConfig, paths: readonly string[]): Pro
     if (name.toLowerCase() !== 'authorization') headers[name.toLowerCase()] = String(value);
     else Object.assign(headers, bearer(String(value).replace(/^Bearer /, ''), `kubeconfig ${paths.join(', ')}`));
   }
+  if (tokenFile !== undefined) Object.assign(headers, bearer(await readToken(tokenFile), tokenFile));
   if (typeof auth === 'string') headers['authorization'] = `Basic ${Buffer.from(auth).toString('base64')}`;
   return { tls: { ca: pem(ca), cert: pem(cert), key: pem(key), servername, rejectUnauthorized }, headers };
+}
+
+/** KubeConfig does not know `tokenFile`, which kubectl prefers to `token` (https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/). */
+function tokenFilesIn(text: string, path: string): [user: string, file: string][] {
+  const { users } = parse(text) as { users?: { name?: unknown; user?: { tokenFile?: unknown } }[] };
+  return (users ?? []).flatMap(({ name, user }): [string, string][] => {
+    const file = user?.tokenFile;
+    return typeof name === 'string' && typeof file === 'string' ? [[name, resolve(dirname(path), file)]] : [];
+  });
+}
+
+async function readToken(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw noAccess(`cannot read ${path}: ${messageOf(error)}`, error);
+  }
 }
 
 /** KubeConfig gives PEM as a Buffer from files and data, as a string from exec plugins. */

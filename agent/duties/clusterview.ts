@@ -57,7 +57,12 @@ export class ClusterView {
   /** Follows until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const followed = [this.#node, this.#pods, this.#control];
-    for (const watched of followed) void watched.whenSynced().then(this.#options.onChange);
+    const known = async (): Promise<void> => {
+      await Promise.all(followed.map((watched) => watched.whenSynced()));
+      this.#options.log.info({ pods: this.#pods.values().length }, 'cluster is known');
+      this.#tellHealth();
+    };
+    void known();
     await Promise.all(followed.map((watched) => watched.run(signal)));
   }
 
@@ -120,19 +125,21 @@ export class ClusterView {
   }
 
   #health(what: string, problem: ClusterError | undefined): void {
-    const { log, metrics, readiness, onChange } = this.#options;
+    const { log } = this.#options;
     if (problem === undefined) this.#problems.delete(what);
     else this.#problems.set(what, problem);
-    const [worst] = this.#problems.values();
-    metrics.clusterUp(worst === undefined);
-    readiness.set(OBSTACLE, worst === undefined ? this.#unreadObstacle() : worst.message);
-    if (problem === undefined) log.info({ following: what }, 'API server is followed');
+    if (problem === undefined) log.info({ following: what }, 'API server is followed again');
     else log.warn({ following: what, error: problem }, 'API server cannot be followed; what was known stays in force');
-    onChange();
+    this.#tellHealth();
   }
 
-  #unreadObstacle(): string | undefined {
+  #tellHealth(): void {
+    const { metrics, readiness, onChange } = this.#options;
+    const [worst] = this.#problems.values();
     const unread = this.unread();
-    return unread.length === 0 ? undefined : `not read yet: ${unread.join(', ')}`;
+    const obstacle = worst?.message ?? (unread.length > 0 ? `not read yet: ${unread.join(', ')}` : undefined);
+    metrics.clusterUp(obstacle === undefined);
+    readiness.set(OBSTACLE, obstacle);
+    onChange();
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Gate } from '../../../agent/duties/gate.ts';
 import { type AgentTrigger, Runs } from '../../../agent/duties/runs.ts';
 import { NodetenderError } from '../../../agent/errors.ts';
 import type { Report } from '../../../agent/images/report.ts';
@@ -28,6 +29,7 @@ function reportOf(trigger: AgentTrigger): Report {
 class Setting {
   readonly clock = new VirtualClock();
   readonly stop = new AbortController();
+  readonly gate = new Gate();
   readonly began: AgentTrigger[] = [];
   readonly metrics = new Metrics({ version: 'test', commit: 'test' });
   readonly lines: Record<string, unknown>[] = [];
@@ -36,11 +38,13 @@ class Setting {
   lockError: Error | undefined;
   readonly #ends: (() => void)[] = [];
   readonly runs = new Runs({
-    run: async (trigger) => {
+    run: async ({ trigger }, signal) => {
       this.began.push(trigger);
       await new Promise<void>((resolve) => this.#ends.push(resolve));
-      return reportOf(trigger);
+      return { ...reportOf(trigger), outcome: signal.aborted ? 'stopped' : 'done' };
     },
+    observer: undefined,
+    gate: this.gate,
     lock: async () => await this.#lock(),
     clock: this.clock,
     log: createLogger({
@@ -76,8 +80,8 @@ const busy = new NodetenderError('run/busy', 'somebody else runs');
 describe('the runs of the agent', () => {
   it('come one at a time, each under the lock', async () => {
     const setting = new Setting();
-    const first = setting.runs.request('schedule');
-    const second = setting.runs.request('signal');
+    const first = setting.runs.request({ trigger: 'schedule' });
+    const second = setting.runs.request({ trigger: 'signal' });
     await setting.clock.advance(0);
     expect([setting.began, setting.locked, setting.released]).toEqual([['schedule'], 1, 0]);
     await setting.endRun();
@@ -89,20 +93,46 @@ describe('the runs of the agent', () => {
 
   it('wait at most once for each trigger', async () => {
     const setting = new Setting();
-    const all = [setting.runs.request('signal')];
+    const all = [setting.runs.request({ trigger: 'signal' })];
     await setting.clock.advance(0);
     for (const trigger of ['signal', 'signal', 'watermark', 'signal', 'watermark'] as const) {
-      all.push(setting.runs.request(trigger));
+      all.push(setting.runs.request({ trigger }));
     }
     for (let times = 0; times < 3; times += 1) await setting.endRun();
     await Promise.all(all);
     expect(setting.began).toEqual(['signal', 'signal', 'watermark']);
   });
 
+  it('do not begin while the gate is closed, and begin when it opens', async () => {
+    const setting = new Setting();
+    setting.gate.set('node', { code: 'held', reason: 'a person holds the node' });
+    const run = setting.runs.request({ trigger: 'schedule' });
+    await setting.clock.advance(60_000);
+    expect(setting.began).toEqual([]);
+    setting.gate.set('node', undefined);
+    await setting.clock.advance(0);
+    await setting.endRun();
+    expect((await run)?.outcome).toBe('done');
+  });
+
+  it('that the gate stops begin again when it opens', async () => {
+    const setting = new Setting();
+    const run = setting.runs.request({ trigger: 'schedule' });
+    await setting.clock.advance(0);
+    setting.gate.set('node', { code: 'held', reason: 'a person holds the node' });
+    await setting.endRun();
+    expect(setting.began).toEqual(['schedule']);
+    setting.gate.set('node', undefined);
+    await setting.clock.advance(0);
+    await setting.endRun();
+    expect(setting.began).toEqual(['schedule', 'schedule']);
+    expect((await run)?.outcome).toBe('done');
+  });
+
   it('wait for a person’s clean to end', async () => {
     const setting = new Setting();
     setting.lockError = busy;
-    const run = setting.runs.request('schedule');
+    const run = setting.runs.request({ trigger: 'schedule' });
     await setting.clock.advance(10 * 60_000);
     expect(setting.began).toEqual([]);
     setting.lockError = undefined;
@@ -115,7 +145,7 @@ describe('the runs of the agent', () => {
   it('give up after an hour of waiting, and count that as a failure', async () => {
     const setting = new Setting();
     setting.lockError = busy;
-    const run = setting.runs.request('schedule');
+    const run = setting.runs.request({ trigger: 'schedule' });
     await setting.clock.advance(3_700_000);
     expect(await run).toBeUndefined();
     expect((await setting.metrics.page()).body).toContain(
@@ -126,7 +156,7 @@ describe('the runs of the agent', () => {
   it('stop waiting when the agent ends', async () => {
     const setting = new Setting();
     setting.lockError = busy;
-    const run = setting.runs.request('schedule');
+    const run = setting.runs.request({ trigger: 'schedule' });
     await setting.clock.advance(0);
     setting.stop.abort();
     await setting.runs.ended();
@@ -135,12 +165,12 @@ describe('the runs of the agent', () => {
 
   it('do not begin once the agent ends', async () => {
     const setting = new Setting();
-    const first = setting.runs.request('schedule');
-    const waiting = setting.runs.request('signal');
+    const first = setting.runs.request({ trigger: 'schedule' });
+    const waiting = setting.runs.request({ trigger: 'signal' });
     await setting.clock.advance(0);
     setting.stop.abort();
     await setting.endRun();
-    expect([(await first)?.outcome, await waiting]).toEqual(['done', undefined]);
+    expect([(await first)?.outcome, await waiting]).toEqual(['stopped', undefined]);
     expect(setting.began).toEqual(['schedule']);
   });
 
@@ -149,7 +179,7 @@ describe('the runs of the agent', () => {
     setting.metrics.runEnded = () => {
       throw new Error('a defect');
     };
-    const run = setting.runs.request('schedule');
+    const run = setting.runs.request({ trigger: 'schedule' });
     await setting.endRun();
     expect(await run).toBeUndefined();
     expect(setting.released).toBe(1);

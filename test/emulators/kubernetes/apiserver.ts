@@ -155,7 +155,7 @@ export class EmulatedApiServer {
 
   #serve(wanted: ResourceRequest, request: ApiRequest): ApiResponse {
     const { verb, resource, query } = wanted;
-    const representation = representationOf(resource, request.headers['accept'] ?? '');
+    const representation = representationOf(resource, request.headers['accept'] ?? '', this.#clock.nowMs());
     switch (verb) {
       case 'list':
         return answered(

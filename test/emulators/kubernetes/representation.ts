@@ -1,6 +1,7 @@
 import { fromStoredForm } from './events.ts';
 import { type JsonObject, objectAt, type StoredObject, without } from './objects.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
+import { tableOf } from './tables.ts';
 
 /** How objects are shown to one client: in the version it asked for, whole or nothing but their metadata. */
 export interface Representation {
@@ -10,9 +11,11 @@ export interface Representation {
   readonly bookmark: (revision: number) => JsonObject;
 }
 
-/** By the Accept header: `application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1`. Tables fall back to objects. */
-export function representationOf(resource: Resource, accept: string): Representation {
-  const metadataOnly = /\bas=PartialObjectMetadata(List)?\b/.test(accept.split(',')[0] ?? '');
+/** By the Accept header: `application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1`, or `as=Table`. */
+export function representationOf(resource: Resource, accept: string, nowMs: number): Representation {
+  const [preferred = ''] = accept.split(',');
+  if (/\bas=Table\b/.test(preferred)) return asTables(resource, nowMs);
+  const metadataOnly = /\bas=PartialObjectMetadata(List)?\b/.test(preferred);
   const type = metadataOnly
     ? { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' }
     : { kind: resource.kind, apiVersion: apiVersionOf(resource) };
@@ -31,5 +34,15 @@ export function representationOf(resource: Resource, accept: string): Representa
       items: items.map(resource.custom || metadataOnly ? object : untyped),
     }),
     bookmark: (revision) => ({ ...type, metadata: { resourceVersion: String(revision), creationTimestamp: null } }),
+  };
+}
+
+function asTables(resource: Resource, nowMs: number): Representation {
+  const { bookmark } = representationOf(resource, '', nowMs);
+  const versionOf = ({ metadata: { resourceVersion } }: StoredObject): JsonObject => ({ resourceVersion });
+  return {
+    object: (stored) => tableOf(resource, [stored], versionOf(stored), nowMs),
+    list: (items, metadata) => tableOf(resource, items, metadata, nowMs),
+    bookmark,
   };
 }

@@ -3,7 +3,7 @@ import { ClusterNode } from '../harness/clusternode.ts';
 import { eventually } from '../harness/eventually.ts';
 import { kubectl } from '../harness/kubectl.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
-import { seededRandom } from '../harness/random.ts';
+import { Chance } from '../sim/random.ts';
 
 /** The agent as a member of a real cluster; its container runtime is emulated. */
 
@@ -279,7 +279,7 @@ describe('a drain', () => {
 
 describe('hostile annotations', () => {
   it('a thousand of them neither harm the agent nor start a run nor flood the cluster with Events', async () => {
-    const random = seededRandom(7);
+    const chance = new Chance(7);
     const values = [
       '{"__proto__": {"x": 1}}',
       '['.repeat(30_000),
@@ -295,8 +295,8 @@ describe('hostile annotations', () => {
     const agent = await node.startAgent();
     await eventually('the status', async () => (await node.status()) !== undefined, 30_000);
     for (let round = 0; round < 1_000; round += 1) {
-      const value = `${values[Math.floor(random() * values.length)] ?? ''}${random() < 0.5 ? '' : `/${random()}`}`;
-      const key = ['clean', 'clean-handled', 'last-clean', 'imagelist'][Math.floor(random() * 4)] ?? 'clean';
+      const value = `${chance.pick(values) ?? ''}${chance.hits(0.5) ? '' : `/${chance.next()}`}`;
+      const key = chance.pick(['clean', 'clean-handled', 'last-clean', 'imagelist']) ?? 'clean';
       await node.annotate({ [`nodetender.dev/${key}`]: value.length > 100_000 && key !== 'clean' ? null : value });
     }
     expect(agent.isRunning).toBe(true);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextStep } from '../../../agent/node/request.ts';
 
@@ -67,18 +67,13 @@ describe('a value of nodetender.dev/clean', () => {
 
   it('whatever it is, is refused or asks for one run: once accepted and done it is over', () => {
     fc.assert(
-      fc.property(
-        fc.string({ unit: 'binary', maxLength: 400 }),
-        fc.option(fc.string(), { nil: undefined }),
-        (clean, before) => {
-          const step = nextStep({ clean, handled: before, done: before });
-          if (step.kind === 'none') expect(clean).toBe(before);
-          else expect(step.value).toBe(clean);
-          if (step.kind === 'refuse') expect(step.why.length).toBeLessThan(200);
-          const after = nextStep({ clean, handled: clean, done: clean });
-          expect(after).toEqual({ kind: 'none' });
-        },
-      ),
+      fc.property(fc.string({ maxLength: 300 }), fc.option(fc.string(), { nil: undefined }), (clean, before) => {
+        const step = nextStep({ clean, handled: before, done: before });
+        expect(step.kind === 'none' ? before : step.value).toBe(clean);
+        expect(step.kind === 'refuse' ? step.why.length : 0).toBeLessThan(200);
+        const after = nextStep({ clean, handled: clean, done: clean });
+        expect(after).toEqual({ kind: 'none' });
+      }),
       { numRuns: 1_000 },
     );
   });

@@ -244,6 +244,22 @@ export function describeApiServerContract(name: string, start: () => Promise<Api
         expect((await api.send('PATCH', path, {}, { contentType: 'application/json' })).status).toBe(415);
       });
 
+      it('changes metadata with the status of a node, but not with that of an ImageList', async () => {
+        const written = async (path: string): Promise<unknown> => {
+          const metadata = { annotations: { written: 'yes' } };
+          return metadataOf((await api.send('PATCH', `${path}/status`, { metadata }, merge)).body)['annotations'];
+        };
+        expect(await written(`${nodes}/${String(metadataOf(await node())['name'])}`)).toEqual({ written: 'yes' });
+        const name = unique('list');
+        await api.create(imageLists, {
+          apiVersion: 'eraser.sh/v1',
+          kind: 'ImageList',
+          metadata: { name },
+          spec: { images: [] },
+        });
+        expect(await written(`${imageLists}/${name}`)).toBeUndefined();
+      });
+
       it('holds an object that has finalizers until the last is gone', async () => {
         const { name } = metadataOf(await configMap({ finalizers: ['nodetender.dev/test'] }));
         const path = `${configMaps}/${String(name)}`;

@@ -70,6 +70,22 @@ export function describeControllersContract(name: string, start: () => Promise<C
       expect(await evict(second)).toBe(201);
     });
 
+    it('are seen in the order in which things happened', async () => {
+      const { metadata } = await api.get(budgets);
+      const name = unique('budget');
+      const from = String((metadata as Json)['resourceVersion']);
+      const watch = api.watch(`${budgets}?watch=1&fieldSelector=metadata.name%3D${name}&resourceVersion=${from}`);
+      const selector = { matchLabels: { app: unique('app') } };
+      await api.create(budgets, { metadata: { name }, spec: { minAvailable: 1, selector } });
+      const frames: { type: string; version: number }[] = [];
+      for await (const { type, object } of watch) {
+        frames.push({ type, version: Number((object['metadata'] as Json)['resourceVersion']) });
+        if (frames.length === 2) break;
+      }
+      expect(frames.map(({ type }) => type)).toEqual(['ADDED', 'MODIFIED']);
+      expect(frames[1]?.version).toBeGreaterThan(frames[0]?.version ?? 0);
+    });
+
     it('delete a Lease with the Node that owns it, and only then', async () => {
       const owner = async (node: string): Promise<Json> => {
         const { metadata } = await api.create('/api/v1/nodes', { metadata: { name: node } });

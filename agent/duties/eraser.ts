@@ -37,13 +37,15 @@ const SYSTEM_NAMESPACE = 'kube-system';
 
 /** Eraser's objects, unchanged: what its exclusion lists name stays, and its ImageLists are run. */
 export class EraserDuty {
+  readonly #warn: EraserDutyOptions['warn'];
   readonly #exclusions: Exclusions;
   readonly #imageLists: ImageLists;
   /** The last answer of `withExclusions`, and what it was made of. */
   #merged: { readonly from: Config; readonly keep: readonly Rule[]; readonly config: Config } | undefined;
 
   private constructor(options: EraserDutyOptions, exclusions: Exclusions) {
-    const { config, run } = options;
+    const { config, run, warn } = options;
+    this.#warn = warn;
     this.#exclusions = exclusions;
     this.#imageLists = new ImageLists({
       ...options,
@@ -70,7 +72,7 @@ export class EraserDuty {
           return;
         }
         log.error({ configMap, reason: problem }, 'exclusion list refused; its last good content stays in force');
-        warn('ExclusionListRefused', 'ReadExclusionList', `exclusion list ${configMap} is refused: ${problem}`);
+        warnOfList(warn, configMap, problem);
       },
       onChange: (current) => {
         const obstacle = current.known ? undefined : { code: 'exclusions-unknown' as const, reason: current.why };
@@ -89,6 +91,8 @@ export class EraserDuty {
 
   /** To be called when the Node changes. */
   nodeChanged(): void {
+    // There may have been no Node yet to tell it about; what was told is not told again.
+    for (const [configMap, problem] of this.#exclusions.problems) warnOfList(this.#warn, configMap, problem);
     this.#imageLists.nodeChanged();
   }
 
@@ -102,6 +106,10 @@ export class EraserDuty {
     this.#merged = { from: config, keep, config: { ...config, images } };
     return this.#merged.config;
   }
+}
+
+function warnOfList(warn: EraserDutyOptions['warn'], configMap: string, problem: string): void {
+  warn('ExclusionListRefused', 'ReadExclusionList', `exclusion list ${configMap} is refused: ${problem}`);
 }
 
 function filterOf({ cluster: { nodeFilter } }: Config) {

@@ -116,6 +116,11 @@ export class Exclusions {
     return this.#current;
   }
 
+  /** What is wrong with which ConfigMap (`namespace/name`) now. */
+  get problems(): ReadonlyMap<string, string> {
+    return this.#problems;
+  }
+
   /** Why the last good content may not outlive the agent; undefined while it does. */
   get saveProblem(): string | undefined {
     return this.#saveProblem;

@@ -94,8 +94,8 @@ describe('an Event', () => {
   });
 });
 
-describe('when it cannot be written', () => {
-  it('it waits until the API server is back', async () => {
+describe('an Event that cannot be written', () => {
+  it('waits until the API server is back', async () => {
     const { recorder, clock, written, failures } = new Setting();
     for (let times = 0; times < 5; times += 1) failures.push(new ClusterError('cluster/unavailable', 'away'));
     recorder.tell(note);
@@ -103,7 +103,7 @@ describe('when it cannot be written', () => {
     expect(written).toHaveLength(1);
   });
 
-  it('because it is not allowed, it is given up with the reason, and the next is tried', async () => {
+  it('because it is not allowed is given up with the reason, and the next is tried', async () => {
     const { recorder, clock, written, failures, lost } = new Setting();
     failures.push(new ClusterError('cluster/forbidden', 'grant create on events'));
     recorder.tell(note);
@@ -113,7 +113,7 @@ describe('when it cannot be written', () => {
     expect(written).toHaveLength(1);
   });
 
-  it('because there are too many, the later ones are lost, and said so', async () => {
+  it('because too many wait is lost, and said so', async () => {
     const { recorder, clock, written, lost } = new Setting();
     for (let index = 0; index < 100; index += 1) recorder.tell({ ...note, identity: `${index}` });
     await clock.advance(1_000);

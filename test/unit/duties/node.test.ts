@@ -269,7 +269,7 @@ describe('what the Node tells', () => {
     expect(versions.size).toBeGreaterThanOrEqual(3);
     expect(versions.size).toBeLessThanOrEqual(4);
     // Of the 12 an hour that a whole idle agent may send; the exclusion lists and ImageLists need the others.
-    expect((node.requests - requestsBefore) / 3).toBeLessThanOrEqual(5);
+    expect((node.requests - requestsBefore) / 3).toBeLessThanOrEqual(6);
   });
 
   it('is an Event for each refused value and configuration, not one for each look', async () => {

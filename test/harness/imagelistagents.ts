@@ -44,6 +44,8 @@ export class ImageListAgent {
   readonly node: EmulatedNode;
   readonly notes: Note[] = [];
   readonly requests: ImageListRequest[] = [];
+  /** When the last of them came, by performance.now(). */
+  askedAtMs = 0;
   readonly #port: KubernetesPort;
   readonly #stop = new AbortController();
   #ended: Promise<unknown> = Promise.resolve();
@@ -101,6 +103,7 @@ export class ImageListAgent {
       settings: () => ({ filter, timeoutMs }),
       clean: async (request) => {
         this.requests.push(request);
+        this.askedAtMs = performance.now();
         return await (clean ?? ((wish) => this.#clean(wish)))(request);
       },
       tell: (note) => this.notes.push(note),

@@ -108,6 +108,20 @@ describe('an ImageList', () => {
     expect(node.images()).toEqual([other]);
   });
 
+  it('says which entry is refused, and which image is in use', async () => {
+    node.store.createContainer({ image: python });
+    await node.startAgent();
+    await type('apply', '-f', await file('image-list.yml', imageList(`["Not An Image", "${python}", "${alpine}"]`)));
+    expect(await counted()).toMatchObject({ success: 1, failed: 0, skipped: 0 });
+    expect(node.images()).toEqual([python, other]);
+    await eventually('the Event on the ImageList', async () =>
+      (await type('describe', 'ImageList', 'imagelist')).includes('spec.images.0: rule "Not An Image"'),
+    );
+    await eventually('the Event on the Node', async () =>
+      (await type('describe', 'node', node.name)).includes(`names images that are in use and stay: ${python}`),
+    );
+  });
+
   it('whose images lack their dash, as in the example of kubectl edit, is refused by the API server, which names the field', async () => {
     const path = await file('no-dash.yml', imageList(python));
     await expect(type('apply', '-f', path)).rejects.toThrow('spec.images');
@@ -134,6 +148,11 @@ describe('an exclusion list', () => {
     await node.startAgent();
     const status = (): Promise<string | undefined> => node.annotation('nodetender.dev/status');
     await eventually('the status names it', async () => (await status())?.includes('nodetender/excluded'), 20_000);
+    await eventually('an Event names it', async () =>
+      (await type('describe', 'node', node.name)).includes(
+        'exclusion list nodetender/excluded is refused: sample.json',
+      ),
+    );
     await type('apply', '-f', await file('image-list.yml', imageList('- "*"')));
     await node.annotate({ 'nodetender.dev/clean': 'now' });
     await new Promise((done) => setTimeout(done, 2_000));

@@ -638,8 +638,11 @@ export function describeApiServerContract(name: string, start: () => Promise<Api
         const app = unique('app');
         const spared = await budget(app, 0);
         expect((await evict(await pod({ app }, { phase: 'Running' }))).status).toBe(201);
-        await api.merge(`${budgets}/${spared}/status`, { status: { currentHealthy: 0 } });
-        expect((await evict(await pod({ app }, { phase: 'Running' }))).status).toBe(429);
+        // Without any that must be healthy there is no telling that there are enough.
+        for (const counts of [{ currentHealthy: 0 }, { currentHealthy: 0, desiredHealthy: 0 }]) {
+          await api.merge(`${budgets}/${spared}/status`, { status: counts });
+          expect((await evict(await pod({ app }, { phase: 'Running' }))).status).toBe(429);
+        }
       });
 
       it('cannot answer to two budgets', async () => {

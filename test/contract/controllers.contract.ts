@@ -54,14 +54,27 @@ export function describeControllersContract(name: string, start: () => Promise<C
       );
     }
 
+    /** What a budget said in its first two changes after a version. */
+    async function allowances(budget: string, from: string): Promise<unknown[]> {
+      const seen: unknown[] = [];
+      const watch = api.watch(`${budgets}?watch=1&fieldSelector=metadata.name%3D${budget}&resourceVersion=${from}`);
+      for await (const { object } of watch) {
+        seen.push((object['status'] as Json)['disruptionsAllowed']);
+        if (seen.length === 2) break;
+      }
+      return seen;
+    }
+
     it('let pods go one after the other while enough others are ready', async () => {
       const app = unique('app');
       const [first, second] = [await readyPod(app), await readyPod(app)];
       const name = unique('budget');
       await api.create(budgets, { metadata: { name }, spec: { minAvailable: 1, selector: { matchLabels: { app } } } });
       await allowed(name, 1);
+      const { metadata } = await api.get(budgets);
       expect(await evict(first)).toBe(201);
       expect(await evict(second)).toBe(429);
+      expect(await allowances(name, String((metadata as Json)['resourceVersion']))).toEqual([0, 0]);
       await api.send('DELETE', `${pods}/${first}`, { gracePeriodSeconds: 0 });
       await allowed(name, 0);
       expect(await evict(second)).toBe(429);

@@ -20,6 +20,7 @@ async function start(): Promise<ClusterUnderTest> {
         subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
       });
     },
+    restart: () => plane.apiServer.restart(),
     dispose: () => plane.destroy(),
   };
 }

@@ -1,4 +1,5 @@
 import { KubernetesServer } from '../../emulators/kubernetes/server.ts';
+import { eventually } from '../../harness/eventually.ts';
 import { type ClusterUnderTest, describeClusterCommands } from './cluster.contract.ts';
 
 describeClusterCommands('the emulated API server', start);
@@ -11,6 +12,12 @@ async function start(): Promise<ClusterUnderTest> {
     limit: async (user) => {
       emulated.access.grant(user, [{ groups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] }]);
       await Promise.resolve();
+    },
+    restart: async () => {
+      await server.stop();
+      await server.start();
+      // The test's own connections were cut, too.
+      await eventually('it answers', async () => (await clients.api.send('GET', '/readyz')).status === 200);
     },
     dispose: () => server.destroy(),
   };

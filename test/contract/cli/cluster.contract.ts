@@ -12,6 +12,8 @@ export interface ClusterUnderTest {
   readonly program?: readonly string[];
   /** What somebody may do who may get, list and watch nodes and nothing else. */
   limit(user: string): Promise<void>;
+  /** Goes away with all its connections, and comes back with all its objects. */
+  restart(): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -296,6 +298,17 @@ export function describeClusterCommands(name: string, start: () => Promise<Clust
         expect(status).toBe(1);
         expect(stdout).toContain('node/web-1 will not clean: the node is gone\n');
         expect(stdout).toContain('node/web-2 will not clean: a later request took its place\n');
+      });
+
+      it('goes on waiting when the API server has been away', async () => {
+        const command = begin(['clean', '--node', 'web-1', '--wait']);
+        await command.untilSaid(/annotated/);
+        await report('web-1', { state: 'waiting', waiting: 'nothing in particular' });
+        await command.untilSaid(/waits/);
+        await cluster.restart();
+        await clean('web-1');
+        const { status, stdout } = await command.outcome();
+        expect([status, stdout]).toEqual([0, expect.stringContaining('node/web-1 cleaned: 12 images removed')]);
       });
 
       it('gives up at its timeout, and says who has not done what', async () => {

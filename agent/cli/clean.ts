@@ -27,7 +27,7 @@ export interface CleanOptions extends NodeOptions {
 /** `nodetender clean`: removes unused images, once. */
 export async function cleanCommand(patterns: readonly string[], options: CleanOptions, host: Host): Promise<number> {
   const request = requestOf(patterns, options);
-  return await withNode(options, async (node) => {
+  return await withNode(options, host.stop, async (node) => {
     const { terminal, stop } = host;
     const progress = new ProgressDisplay(terminal);
     const dryRun = options.dryRun === true;

@@ -19,15 +19,19 @@ export interface Node {
 
 /**
  * Works on this node, and ends the connection afterwards. Rejects when the configuration is refused or the runtime does
- * not answer.
+ * not answer, or when `stop` aborts before it did.
  */
-export async function withNode<T>(options: NodeOptions, work: (node: Node) => Promise<T>): Promise<T> {
+export async function withNode<T>(
+  options: NodeOptions,
+  stop: AbortSignal,
+  work: (node: Node) => Promise<T>,
+): Promise<T> {
   const clock = systemClock;
   const config = options.config === undefined ? defaultConfig : await loadConfig(options.config);
   const endpoint = options.runtimeEndpoint ?? config.runtime.endpoint ?? (await findRuntimeEndpoint());
   const runtime = connectRuntime({ endpoint });
   try {
-    await runtime.version();
+    await runtime.version(stop);
     const stateDirectory = options.stateDir ?? config.stateDirectory;
     const history = await History.open({ directory: stateDirectory, clock, readOnly: true });
     const gatherer = new Gatherer({ port: runtime, history, clock });

@@ -6,14 +6,14 @@ import { createLogger } from '../observe/log.ts';
 import { connectRuntime } from '../runtime/cri.ts';
 import { findRuntimeEndpoint } from '../runtime/sockets.ts';
 import { exitStatus, type Host } from './host.ts';
-import type { AgentCommandOptions } from './options.ts';
+import { type AgentCommandOptions, configurationPath } from './options.ts';
 
 /** `nodetender agent`: works until it is asked to stop. */
 export async function agentCommand(options: AgentCommandOptions, host: Host): Promise<number> {
   const log = createLogger({ level: 'info' });
   host.onCrash((error) => log.fatal({ error }, 'defect: the agent ends'));
   await runAgent({
-    configPath: options.config,
+    configPath: await configurationPath(options),
     overrides: {
       endpoint: options.runtimeEndpoint,
       stateDirectory: options.stateDir,

@@ -27,11 +27,12 @@ export interface CleanOptions extends NodeOptions {
 /** `nodetender clean`: removes unused images, once. */
 export async function cleanCommand(patterns: readonly string[], options: CleanOptions, host: Host): Promise<number> {
   const request = requestOf(patterns, options);
-  return await withNode(options, async (node) => {
+  return await withNode(options, host.stop, async (node) => {
     const { terminal, stop } = host;
     const progress = new ProgressDisplay(terminal);
     const dryRun = options.dryRun === true;
-    const isFirstSight = node.history.origin !== 'ok' && !request.now;
+    // What is known of old says nothing of an image that was pulled again since.
+    const isFirstSight = !(node.history.origin === 'ok' && node.history.isCurrent) && !request.now;
     const lock = dryRun ? undefined : await acquireRunLock({ directory: node.stateDirectory, clock: node.clock });
     let report: Report;
     try {
@@ -93,7 +94,7 @@ async function lookTwice(
 ): Promise<void> {
   await gatherer.gather(stop);
   terminal.err(
-    `no history of this node's images: looking twice, ${FLOOR_MS / 60_000} minutes apart, so that none goes that was pulled this moment (--now skips the wait)\n`,
+    `nobody has watched this node's images of late: looking twice, ${FLOOR_MS / 60_000} minutes apart, so that none goes that was pulled this moment (--now skips the wait)\n`,
   );
   await countDown(FLOOR_MS, clock, stop, (seconds) => progress.say(`second look in ${seconds} s`));
   progress.clear();

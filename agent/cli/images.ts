@@ -18,7 +18,7 @@ export interface ImagesOptions extends NodeOptions {
 
 /** `nodetender images`: every image, and what the agent's policy says of it. */
 export async function imagesCommand(options: ImagesOptions, { terminal, stop }: Host): Promise<number> {
-  return await withNode(options, async ({ config, gatherer, history, runtime }) => {
+  return await withNode(options, stop, async ({ config, gatherer, history, runtime }) => {
     const agesKnown = history.origin === 'ok';
     const inventory = await gatherer.gather(stop);
     const policy = agentPolicy(config.images, 'schedule');

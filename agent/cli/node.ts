@@ -4,7 +4,7 @@ import { Gatherer } from '../images/gather.ts';
 import { History } from '../images/history.ts';
 import { type CriRuntime, connectRuntime } from '../runtime/cri.ts';
 import { findRuntimeEndpoint } from '../runtime/sockets.ts';
-import type { NodeOptions } from './options.ts';
+import { configurationPath, type NodeOptions } from './options.ts';
 
 /** This node, as a command sees it. */
 export interface Node {
@@ -19,17 +19,23 @@ export interface Node {
 
 /**
  * Works on this node, and ends the connection afterwards. Rejects when the configuration is refused or the runtime does
- * not answer.
+ * not answer, or when `stop` aborts before it did.
  */
-export async function withNode<T>(options: NodeOptions, work: (node: Node) => Promise<T>): Promise<T> {
+export async function withNode<T>(
+  options: NodeOptions,
+  stop: AbortSignal,
+  work: (node: Node) => Promise<T>,
+): Promise<T> {
   const clock = systemClock;
-  const config = options.config === undefined ? defaultConfig : await loadConfig(options.config);
+  const configPath = await configurationPath(options);
+  const config = configPath === undefined ? defaultConfig : await loadConfig(configPath);
   const endpoint = options.runtimeEndpoint ?? config.runtime.endpoint ?? (await findRuntimeEndpoint());
   const runtime = connectRuntime({ endpoint });
   try {
-    await runtime.version();
+    await runtime.version(stop);
     const stateDirectory = options.stateDir ?? config.stateDirectory;
     const history = await History.open({ directory: stateDirectory, clock, readOnly: true });
+    history.expectLooks(config.images.sampleEveryMs);
     const gatherer = new Gatherer({ port: runtime, history, clock });
     return await work({ config, runtime, history, gatherer, stateDirectory, clock });
   } finally {

@@ -1,11 +1,24 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../config/quantities.ts';
+import { kindOfFile } from '../runtime/sockets.ts';
 
 /** Options that reach a container runtime and the agent's knowledge of this node. */
 export interface NodeOptions {
   readonly runtimeEndpoint?: string;
   readonly config?: string;
   readonly stateDir?: string;
+}
+
+const usualConfigPath = '/etc/nodetender/config.yaml';
+
+/**
+ * The configuration to go by; undefined: the defaults. A file in the usual place counts without being named, because a
+ * person's `clean` must not remove what the agent of the same node keeps.
+ */
+export async function configurationPath({ config }: NodeOptions, usual = usualConfigPath): Promise<string | undefined> {
+  if (config !== undefined) return config;
+  // Anything that is there counts, readable or not: rules that cannot be read are no reason to go without.
+  return (await kindOfFile(usual)) === 'nothing' ? undefined : usual;
 }
 
 export function addNodeOptions(command: Command): Command {
@@ -16,7 +29,12 @@ export function addNodeOptions(command: Command): Command {
         'CRI socket, as unix:///run/containerd/containerd.sock; default: the first of the usual places',
       ).env('CONTAINER_RUNTIME_ENDPOINT'),
     )
-    .option('-c, --config <file>', "the agent's configuration, so that its rules hold here too")
+    .addOption(
+      new Option(
+        '-c, --config <file>',
+        `the agent's configuration, whose rules hold here too; default: ${usualConfigPath} where there is one`,
+      ).env('NODETENDER_CONFIG'),
+    )
     .option('--state-dir <directory>', "where the agent keeps what it knows of this node's images");
 }
 

@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { build } from '../build.ts';
+import { isNodetenderError } from '../errors.ts';
 import { reportFailure } from './failure.ts';
 import { exitStatus, type Host } from './host.ts';
 import type { CleanOptions } from './clean.ts';
@@ -31,6 +32,8 @@ export async function runCommandLine(args: readonly string[], host: Host): Promi
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return statusOfCommander(error);
+    // Whoever interrupts knows why the call was cancelled.
+    if (host.stop.aborted && isNodetenderError(error, 'runtime/cancelled')) return exitStatus.interrupted;
     const verbose = program.opts()['verbose'] === true || (host.env['NODETENDER_DEBUG'] ?? '') !== '';
     return reportFailure(host.terminal, error, verbose);
   }

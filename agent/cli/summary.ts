@@ -19,7 +19,9 @@ export function printReport(terminal: Terminal, report: Report, needsSecondLook:
   if (lines.length > 0) terminal.out(renderTable(columnsFor(terminal), lines, terminal.columns));
   terminal.err(summaryOf(report));
   if (needsSecondLook) {
-    terminal.err('no history of this node: a real run looks a second time 2 minutes later, or at once with --now\n');
+    terminal.err(
+      'nobody has watched this node of late: a real run looks a second time 2 minutes later, or at once with --now\n',
+    );
   }
   if (report.error !== undefined) terminal.err(`error: ${printable(report.error)}\n`);
 }

@@ -5,7 +5,7 @@ import { NodetenderError } from '../errors.ts';
 import { type DiskUsage, measureDisk } from '../host/disk.ts';
 import { Gatherer, type UseSource } from '../images/gather.ts';
 import type { History } from '../images/history.ts';
-import type { Inventory } from '../images/inventory.ts';
+import { type Inventory, nameOf } from '../images/inventory.ts';
 import { paceOf } from '../images/pace.ts';
 import { plan } from '../images/policy.ts';
 import type { Report } from '../images/report.ts';
@@ -139,7 +139,7 @@ export class ImageDuty {
   }
 
   async #clean({ trigger, dryRun = false, policy }: RunRequest, whileAllowed: AbortSignal): Promise<Report> {
-    const { config, port, history, clock, random, metrics } = this.#options;
+    const { config, port, history, clock, random, metrics, log } = this.#options;
     const stopBelowPercent = trigger === 'watermark' ? config().images.disk?.stopBelowPercent : undefined;
     const report = await runCleaning({
       trigger,
@@ -155,6 +155,10 @@ export class ImageDuty {
       disk: {
         measure: () => this.#measureDisk(),
         ...(stopBelowPercent === undefined ? {} : { stopBelowPercent }),
+      },
+      onRemoved: ({ image, code, reason }) => {
+        const { id, sizeBytes } = image;
+        log.info({ trigger, id, image: nameOf(image), sizeBytes, code, reason }, 'image removed');
       },
     });
     this.#tellSaved();

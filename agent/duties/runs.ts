@@ -165,7 +165,7 @@ export class Runs {
   }
 }
 
-/** One line for each image that went, stayed after all, or would not go; one for the run. */
+/** One line for each image that stayed after all or would not go; one for the run. Those that went were told as they did. */
 function logReport(log: Logger, report: Report): void {
   const { trigger, dryRun } = report;
   if (dryRun) {
@@ -173,9 +173,6 @@ function logReport(log: Logger, report: Report): void {
       const { id, sizeBytes } = image;
       log.info({ trigger, id, image: nameOf(image), sizeBytes, code, reason }, 'image would be removed');
     }
-  }
-  for (const { id, name, sizeBytes, code, reason } of report.removed) {
-    log.info({ trigger, id, image: name, sizeBytes, code, reason }, 'image removed');
   }
   for (const { id, name, why } of report.skipped) log.info({ trigger, id, image: name, reason: why }, 'image left');
   for (const { id, name, message } of report.failed) {

@@ -40,6 +40,8 @@ export interface CleanOptions {
   readonly signal?: AbortSignal;
   readonly disk?: RunDisk;
   readonly onProgress?: (progress: Progress) => void;
+  /** Told as soon as an image is gone, so that a crash in mid-run leaves a record of what went. Must not throw. */
+  readonly onRemoved?: (decision: RemoveDecision) => void;
 }
 
 export type CleanResult = Pick<Report, 'outcome' | 'error' | 'removed' | 'skipped' | 'failed'>;
@@ -172,6 +174,7 @@ class Cleaning {
     try {
       await this.#options.port.removeImage(id);
       this.#answered += 1;
+      this.#options.onRemoved?.(decision);
       return true;
     } catch (error) {
       if (isNodetenderError(error, 'runtime/image-in-use')) {
@@ -213,6 +216,7 @@ class Cleaning {
       const isGone = listed === undefined ? callError === undefined : !listed.has(image.id);
       if (isGone) {
         removed.push({ id: image.id, name, sizeBytes: image.sizeBytes, code, reason });
+        if (callError !== undefined) this.#options.onRemoved?.(decision);
       } else {
         const message = callError ?? 'the runtime said that it was removed, but lists it still or again';
         failures.push({ id: image.id, name, message });

@@ -142,6 +142,13 @@ export class History {
     this.#watchGapMs = Math.max(this.#options.watchGapMs, 2 * everyMs);
   }
 
+  /** False when nobody has looked for longer than the usual gap: an image may have been pulled again or used since. */
+  get isCurrent(): boolean {
+    if (this.#lookedAt === undefined) return false;
+    const sinceMs = this.#options.clock.nowMs() - this.#lookedAt.wallMs;
+    return sinceMs >= 0 && sinceMs <= this.#watchGapMs;
+  }
+
   /** Takes in one look; images that are not listed any more are forgotten. */
   observe(look: Look): void {
     const { clock, limit } = this.#options;

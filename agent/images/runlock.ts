@@ -101,8 +101,8 @@ export async function acquireRunLock({ directory, clock, processes = linux }: Ru
 /** Makes `path` ours. A link, because it appears with its whole content or not at all, and never replaces. */
 async function take(path: string, holder: Holder, processes: ProcessView, depth: number): Promise<void> {
   const own = `${path}.${holder.token}`;
-  await writeFile(own, JSON.stringify(holder), { mode: 0o644 });
   try {
+    await writeFile(own, JSON.stringify(holder), { mode: 0o644 });
     if (await linked(own, path)) return;
     const other = await read(path);
     if (other === 'gone') {
@@ -159,14 +159,15 @@ async function beat(
   for (;;) {
     await clock.sleep(BEAT_MS, signal);
     if (signal.aborted) return;
+    const next = `${path}.${holder.token}`;
     try {
       const now = await read(path);
       if (typeof now !== 'object' || now.token !== holder.token) return;
-      const next = `${path}.${holder.token}`;
       await writeFile(next, JSON.stringify({ ...holder, beatUptimeSeconds: processes.uptimeSeconds() }));
       await rename(next, path);
     } catch {
-      // The next beat may succeed; others see us as dead only after many missed.
+      // The next beat may succeed; others see us as dead only after many missed. A full disk leaves an empty file.
+      await unlink(next).catch(() => undefined);
     }
   }
 }

@@ -38,7 +38,8 @@ export async function podStartsDuring(
     } else {
       missed++;
     }
-    await systemClock.sleep(startedMs + (tick + 1) * EVERY_MS - performance.now(), ended.signal);
+    const nextMs = startedMs + (tick + 1) * EVERY_MS;
+    await systemClock.sleep(Math.max(0, nextMs - performance.now()), ended.signal);
   }
   await Promise.all(underWay);
   await meanwhile;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ const execute = promisify(execFile);
 
 /** A start replays the metadata of all images and containers: seconds with a thousand of them on a busy machine. */
 const READY_DEADLINE_MS = 60_000;
+const PREFIX = 'nodetender-containerd-';
 const STOP_DEADLINE_MS = 30_000;
 
 export interface LaunchOptions {
@@ -58,7 +59,9 @@ export class Containerd {
 
   /** Starts one that holds nothing but the pause image, or what `template` holds. */
   static async launch(generation: Generation, options: LaunchOptions = {}): Promise<Containerd> {
-    const folder = await mkdtemp(join(options.storage === 'memory' ? '/dev/shm' : tmpdir(), 'nodetender-'));
+    const parent = options.storage === 'memory' ? '/dev/shm' : tmpdir();
+    await removeAbandoned(parent);
+    const folder = await mkdtemp(join(parent, `${PREFIX}${process.pid}-`));
     const containerd = new Containerd(generation, folder, await Namespace.create());
     try {
       await mkdir(join(folder, 'tmp'));
@@ -156,6 +159,16 @@ export class Containerd {
     void daemon.exited.then(() => (ended = true));
     await eventually(`containerd ${this.generation} ends`, () => ended, STOP_DEADLINE_MS);
     this.#daemon = undefined;
+  }
+}
+
+/** Folders of test runners that were killed: their processes ended with them, their files did not. */
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    await removeCgroups(`/${name}`);
+    await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 

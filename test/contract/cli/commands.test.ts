@@ -130,6 +130,19 @@ describe('nodetender images', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
+  it.each([
+    ['images', 'Version'],
+    ['images', 'ListImages'],
+    ['clean', 'Version'],
+    ['clean', 'ListImages'],
+  ] as const)('can be interrupted while the runtime hangs: %s in %s', async (name, hanging) => {
+    node.server.faults.add({ methods: [hanging], hang: true });
+    const command = node.start([name]);
+    await eventually(() => node.server.faults.calls.some(({ method }) => method === hanging));
+    command.signal('SIGINT');
+    expect(await command.outcome()).toEqual({ status: 130, stdout: '', stderr: '' });
+  });
+
   it('shows what caused an error when asked to', async () => {
     await node.server.stop();
     expect((await node.run(['--verbose', 'images'])).stderr).toMatch(/caused by: .*ENOENT/s);

@@ -49,6 +49,15 @@ describe('a run', () => {
     expect(report.removed[0]).toMatchObject({ id: older, name: 'docker.io/library/older:1', code: 'unused' });
   });
 
+  it('tells of each image once it is gone, also of one whose answer was lost', async () => {
+    const node = await nodeWithOld(3);
+    node.faults.add({ methods: ['RemoveImage'], times: 1, after: 1, cut: true });
+    const told: string[] = [];
+    const report = await node.clean(usualPolicy, { onRemoved: ({ image }) => told.push(image.id) });
+    expect(told.toSorted()).toEqual(report.removed.map(({ id }) => id).toSorted());
+    expect(told).toHaveLength(3);
+  });
+
   it('says how far it is', async () => {
     const node = await nodeWithOld(3);
     node.faults.add({ methods: ['RemoveImage'], times: 1, error: internal });

@@ -49,6 +49,21 @@ class Node {
 }
 
 describe('what the history remembers', () => {
+  it('is current while somebody looks often enough, and not before the first look nor after a gap', async () => {
+    const node = new Node();
+    const history = await node.open();
+    expect(history.isCurrent).toBe(false);
+    node.look(history, ['a']);
+    await node.clock.advance(10 * minute);
+    expect(history.isCurrent).toBe(true);
+    await history.save();
+    await node.clock.advance(minute);
+    expect((await node.open()).isCurrent).toBe(false);
+    const rarely = await node.open();
+    rarely.expectLooks(6 * minute);
+    expect(rarely.isCurrent).toBe(true);
+  });
+
   it('dates an image from its first look, and its last use from the last look that saw one', async () => {
     const node = new Node();
     const history = await node.open();

@@ -1,11 +1,15 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { acquireRunLock, type ProcessView, type RunLock } from '../../../agent/images/runlock.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
+
+const RUN_LOCK = new URL('../../../agent/images/runlock.ts', import.meta.url).href;
 
 let directory = '';
 let clock = new VirtualClock();
@@ -49,6 +53,18 @@ class Machine {
 }
 
 describe('the run lock', () => {
+  it('leaves nothing behind on a full disk, and lets the run go on', async () => {
+    const take = `const { acquireRunLock } = await import(${JSON.stringify(RUN_LOCK)});
+      const { problem, release } = await acquireRunLock({ directory: process.argv[1], clock: { sleep: async () => {} } });
+      await release();
+      console.log(problem.code);`;
+    // A file may be made but takes not one byte, as on a disk without room.
+    const full = 'trap "" XFSZ; ulimit -f 0; exec "$@"';
+    const args = ['-c', full, 'sh', process.execPath, '--input-type=module', '--eval', take, directory];
+    const { stdout } = await promisify(execFile)('/bin/sh', args);
+    expect([stdout, await readdir(directory)]).toEqual(['state/unwritable\n', []]);
+  });
+
   it('lets one run at a time through in this process, and the next after its release', async () => {
     const first = await acquireRunLock({ directory, clock });
     await expect(acquireRunLock({ directory, clock })).rejects.toMatchObject({ code: 'run/busy' });

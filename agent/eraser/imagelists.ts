@@ -48,7 +48,12 @@ export interface ImageListsOptions {
 /** Without the CRD there is nothing to watch; it is looked for again so rarely because an idle agent hardly asks at all. */
 const absentMs = 15 * 60_000;
 /** All agents see a new list at once; who waits the shortest reports. */
-const contestMs = 1_000;
+const contestMs = 1_200;
+/**
+ * Nobody knows how many they are. With the fourth root the first of a thousand comes after 0.2 s, a handful follow before
+ * they see its mark, and one alone waits a second.
+ */
+const contestExponent = 1 / 4;
 /** A reporter marks a list under way every 10 s: after this long without a mark it is gone. */
 const silenceMs = 30_000;
 const spreadMs = 10_000;
@@ -137,7 +142,7 @@ export class ImageLists {
       if (step === 'none') this.#patience.delete(list.uid);
       else if (step === 'follow')
         this.#patience.set(list.uid, { atMs: nowMs + silenceMs + spreadMs * random(), begun: true });
-      else this.#patience.set(list.uid, { atMs: nowMs + contestMs * random(), begun: false });
+      else this.#patience.set(list.uid, { atMs: nowMs + contestMs * random() ** contestExponent, begun: false });
     }
     for (const bell of [this.#work, this.#contest, this.#count]) bell.ring();
   }

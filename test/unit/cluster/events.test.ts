@@ -80,7 +80,8 @@ describe('an Event', () => {
     await clock.advance(1_000);
     expect(setting.calls).toBe(1);
     setting.restarted().tell(note);
-    await clock.advance(1_000);
+    await clock.advance(3_600_000);
+    expect(setting.calls).toBe(2);
     expect(written).toHaveLength(1);
     expect(lost).toEqual([]);
   });

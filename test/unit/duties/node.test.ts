@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KubernetesClient } from '../../../agent/cluster/client.ts';
-import { nodes } from '../../../agent/cluster/objects.ts';
+import { configMaps, nodes } from '../../../agent/cluster/objects.ts';
 import { decodeLastClean, decodeStatus, type LastClean, type NodeStatus } from '../../../agent/cluster/records.ts';
 import { type Config, defaultConfig } from '../../../agent/config/load.ts';
 import { Gate } from '../../../agent/duties/gate.ts';
@@ -28,6 +28,8 @@ class Setting {
   readonly metrics = new Metrics({ version: 'test', commit: 'test' });
   readonly readiness = new Readiness();
   readonly ran: RunRequest[] = [];
+  /** Runs end without a report. */
+  isBroken = false;
   /** Of the agent, watches included. */
   requests = 0;
   readonly admin: KubernetesClient;
@@ -95,6 +97,7 @@ class Setting {
 
   async #run(request: RunRequest): Promise<Report | undefined> {
     this.ran.push(request);
+    if (this.isBroken) return undefined;
     const report: Report = {
       trigger: request.trigger,
       dryRun: request.dryRun === true,
@@ -243,6 +246,16 @@ describe('a request', () => {
     expect(node.ran).toHaveLength(2);
   });
 
+  it('whose run could not report at all is failed, not tried for ever', async () => {
+    await node.settle();
+    node.isBroken = true;
+    await node.annotate({ 'nodetender.dev/clean': 'a' });
+    await node.settle(MINUTE_MS);
+    expect(node.ran).toHaveLength(1);
+    expect(await node.lastClean()).toMatchObject({ request: 'a', outcome: 'failed' });
+    expect(node.events()).toMatchObject([{ reason: 'ImageCleaningFailed' }]);
+  });
+
   it('waits while the node is held, and says so once', async () => {
     await node.annotate({ 'nodetender.dev/hold': 'why', 'nodetender.dev/clean': 'a' });
     await node.settle(5 * MINUTE_MS);
@@ -252,6 +265,32 @@ describe('a request', () => {
     await node.annotate({ 'nodetender.dev/hold': null });
     expect(node.ran).toHaveLength(1);
     expect(await node.status()).toMatchObject({ state: 'idle', waiting: null });
+  });
+});
+
+describe('the pause of all', () => {
+  const pause = { metadata: { name: 'nodetender-control', annotations: { 'nodetender.dev/pause': 'incident 12' } } };
+
+  it('is an annotation of one ConfigMap in the namespace of the agent, seen within 5 s', async () => {
+    await node.settle();
+    await node.clock.run(node.admin.create(configMaps, 'kube-system', pause));
+    await node.clock.run(node.admin.create(configMaps, 'default', { metadata: { ...pause.metadata, name: 'other' } }));
+    await node.settle(5_000);
+    expect(node.gate.obstacle).toBeUndefined();
+    await node.clock.run(node.admin.create(configMaps, 'default', pause));
+    await node.settle(5_000);
+    expect(node.gate.obstacle).toEqual({ code: 'paused', reason: 'cleaning is paused on all nodes: incident 12' });
+    await node.clock.run(node.admin.delete(configMaps, { namespace: 'default', name: 'nodetender-control' }));
+    await node.settle(5_000);
+    expect(node.gate.obstacle).toBeUndefined();
+  });
+
+  it('stays in force while the API server is away', async () => {
+    await node.clock.run(node.admin.create(configMaps, 'default', pause));
+    await node.settle();
+    node.link.down();
+    await node.settle(60 * MINUTE_MS);
+    expect(node.gate.obstacle?.code).toBe('paused');
   });
 });
 

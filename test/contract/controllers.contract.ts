@@ -88,13 +88,19 @@ export function describeControllersContract(name: string, start: () => Promise<C
       const name = unique('budget');
       const from = String((metadata as Json)['resourceVersion']);
       const watch = api.watch(`${budgets}?watch=1&fieldSelector=metadata.name%3D${name}&resourceVersion=${from}`);
+      const watching = (async () => {
+        const frames: { type: string; version: number }[] = [];
+        for await (const { type, object } of watch) {
+          frames.push({ type, version: Number((object['metadata'] as Json)['resourceVersion']) });
+          if (frames.length === 2) break;
+        }
+        return frames;
+      })();
+      // By the time that this is answered the watch is open.
+      await api.get(budgets);
       const selector = { matchLabels: { app: unique('app') } };
       await api.create(budgets, { metadata: { name }, spec: { minAvailable: 1, selector } });
-      const frames: { type: string; version: number }[] = [];
-      for await (const { type, object } of watch) {
-        frames.push({ type, version: Number((object['metadata'] as Json)['resourceVersion']) });
-        if (frames.length === 2) break;
-      }
+      const frames = await watching;
       expect(frames.map(({ type }) => type)).toEqual(['ADDED', 'MODIFIED']);
       expect(frames[1]?.version).toBeGreaterThan(frames[0]?.version ?? 0);
     });

@@ -3,6 +3,7 @@ import { type Clock, type Random, systemClock } from '../clock.ts';
 import { connectKubernetes } from '../cluster/connect.ts';
 import type { ClusterError } from '../cluster/errors.ts';
 import type { KubernetesPort } from '../cluster/port.ts';
+import type { Rate } from '../cluster/tokenbucket.ts';
 import type { ClusterOptions } from './options.ts';
 
 /** A cluster, as a command sees it. */
@@ -16,6 +17,9 @@ export interface Cluster {
   readonly random: Random;
 }
 
+/** There is one person where there are a thousand agents; and a thousand nodes are held within 10 s. */
+const rate: Rate = { perSecond: 100, burst: 300 };
+
 /** Works on the cluster that the options choose as kubectl would, and ends the connection afterwards. */
 export async function withCluster<T>(options: ClusterOptions, work: (cluster: Cluster) => Promise<T>): Promise<T> {
   const clock = systemClock;
@@ -26,6 +30,7 @@ export async function withCluster<T>(options: ClusterOptions, work: (cluster: Cl
     userAgent: `nodetender/${build.version}`,
     clock,
     random,
+    rate,
   });
   try {
     return await work({ port, server, namespace: options.namespace, clock, random });

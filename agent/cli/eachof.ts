@@ -1,4 +1,4 @@
-/** An API server answers so many at once without making others wait, and a thousand nodes are done in a minute. */
+/** Enough to be as fast as the connection's rate limit lets one be. */
 const IN_FLIGHT = 16;
 
 /** Does `work` for each item, a few at a time. After the first rejection none is begun, and it rejects with that. */

@@ -3,6 +3,7 @@ import { inCluster, podEnvironment } from './access.ts';
 import { KubernetesClient } from './client.ts';
 import { fromKubeconfig, type KubeconfigChoice } from './kubeconfig.ts';
 import type { KubernetesPort } from './port.ts';
+import type { Rate } from './tokenbucket.ts';
 import { ClusterTransport } from './transport.ts';
 
 export interface ConnectOptions extends KubeconfigChoice {
@@ -10,6 +11,8 @@ export interface ConnectOptions extends KubeconfigChoice {
   readonly userAgent: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Default: what one agent among a thousand may ask. */
+  readonly rate?: Rate | undefined;
 }
 
 export interface ConnectedCluster {

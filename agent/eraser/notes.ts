@@ -3,6 +3,7 @@ import { nameOf } from '../images/inventory.ts';
 import { removeMatches } from '../images/matching.ts';
 import { subjectOf } from '../images/references.ts';
 import type { Report } from '../images/report.ts';
+import { boundedNote } from '../node/result.ts';
 import type { ImageListView } from './imagelist.ts';
 
 /** An Event takes 1024 bytes of text. */
@@ -18,7 +19,7 @@ export function refusedNote(list: ImageListView): Note {
     type: 'Warning',
     reason: 'ImageListEntryRefused',
     action: 'ReadImageList',
-    note: bounded(`refused, the others go on: ${quoted.join('; ')}${more}`),
+    note: boundedNote(`refused, the others go on: ${quoted.join('; ')}${more}`),
     identity: String(generation),
   };
 }
@@ -36,12 +37,7 @@ export function inUseNote(list: ImageListView, { plan }: Report, node: Regarding
     type: 'Normal',
     reason: 'ImageListImageInUse',
     action: 'CleanImages',
-    note: bounded(`ImageList ${list.name} names images that are in use and stay: ${names.join(', ')}${more}`),
+    note: boundedNote(`ImageList ${list.name} names images that are in use and stay: ${names.join(', ')}${more}`),
     identity: `${list.uid} ${list.generation}`,
   };
-}
-
-function bounded(text: string): string {
-  const bytes = Buffer.from(text);
-  return bytes.length <= 1000 ? text : `${bytes.subarray(0, 990).toString().replace(/�+$/, '')}…`;
 }

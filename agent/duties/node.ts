@@ -212,6 +212,8 @@ export class NodeDuty {
     // A run that was stopped with the agent is no end of the request: the next life of the agent repeats it.
     const isDone = isLast && report.outcome !== 'stopped';
     if (trigger === 'annotation' && isDone && subject !== undefined) this.#requests.finished(subject);
+    // The status beside it then counts the images that are left.
+    this.#isCleaning = false;
     this.#writeLastClean(lastCleanOf(report, this.#requests.done));
     this.#tell({ ...runNote(report), action: 'Clean', identity: `${report.startedAtMs}` });
   }
@@ -226,7 +228,8 @@ export class NodeDuty {
   }
 
   #writeLastClean(record: LastClean): void {
-    void this.writer.set({ [nodeAnnotations.lastClean]: encodeLastClean(record) });
+    const { lastClean, status } = nodeAnnotations;
+    void this.writer.set({ [lastClean]: encodeLastClean(record), [status]: this.#status.now() });
   }
 
   #tellWaiting(value: string, { code, reason }: Obstacle): void {

@@ -29,9 +29,17 @@ export class StatusKeeper {
     const state = stateOf(status);
     const sinceMs = this.#written === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#written.atMs;
     const isDue = sinceMs >= refreshMs || (state !== this.#written?.state && sinceMs >= leastMs);
-    if (!isDue) return;
-    this.#written = { state, atMs: nowMs };
-    write(encodeStatus(status));
+    if (isDue) write(this.#take(status));
+  }
+
+  /** What is to be written beside something else that is written anyway. */
+  now(): string {
+    return this.#take(this.#options.current());
+  }
+
+  #take(status: NodeStatus): string {
+    this.#written = { state: stateOf(status), atMs: this.#options.clock.monotonicMs() };
+    return encodeStatus(status);
   }
 }
 

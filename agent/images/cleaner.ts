@@ -64,6 +64,8 @@ interface Sent {
   readonly tries: number;
   /** Undefined: the runtime said it is done. */
   error: string | undefined;
+  /** The runtime went away before it answered: nothing that the image could help. */
+  isCutOff: boolean;
 }
 
 class Cleaning {
@@ -168,7 +170,7 @@ class Cleaning {
   async #remove(decision: RemoveDecision): Promise<boolean> {
     const { id } = decision.image;
     const before = this.#sent.get(id);
-    const sent: Sent = { decision, tries: (before?.tries ?? 0) + 1, error: undefined };
+    const sent: Sent = { decision, tries: (before?.tries ?? 0) + 1, error: undefined, isCutOff: false };
     this.#sent.set(id, sent);
     if (before !== undefined) this.#erred -= 1;
     try {
@@ -184,8 +186,8 @@ class Cleaning {
       }
       this.#erred += 1;
       sent.error = messageOf(error);
-      const isCutOff = isNodetenderError(error, 'runtime/unavailable', 'runtime/no-socket', 'runtime/cancelled');
-      if (isCutOff && sent.tries < TRIES_PER_IMAGE) this.#pending.push(decision);
+      sent.isCutOff = isNodetenderError(error, 'runtime/unavailable', 'runtime/no-socket', 'runtime/cancelled');
+      if (sent.isCutOff && sent.tries < TRIES_PER_IMAGE) this.#pending.push(decision);
       return false;
     }
   }
@@ -210,7 +212,7 @@ class Cleaning {
         error ??= `what was removed could not be verified: ${messageOf(cause)}`;
       }
     }
-    for (const { decision, error: callError } of this.#sent.values()) {
+    for (const { decision, error: callError, isCutOff } of this.#sent.values()) {
       const { image, code, reason } = decision;
       const name = nameOf(image);
       const isGone = listed === undefined ? callError === undefined : !listed.has(image.id);
@@ -220,7 +222,7 @@ class Cleaning {
       } else {
         const message = callError ?? 'the runtime said that it was removed, but lists it still or again';
         failures.push({ id: image.id, name, message });
-        history.recordFailure(image.id, message, random);
+        if (!isCutOff) history.recordFailure(image.id, message, random);
       }
     }
     return { outcome, error, removed, skipped: this.#skipped, failed: failures };

@@ -212,6 +212,14 @@ describe('a runtime that goes away', () => {
     expect(node.clock.monotonicMs() - startMs).toBeLessThan(2 * MINUTE_MS);
   });
 
+  it('costs the images whose calls it cut off no back-off: the next run tries them again', async () => {
+    const node = await nodeWithOld(2);
+    // Cut off twice, which is as often as one run tries.
+    node.faults.add({ methods: ['RemoveImage'], times: 4, error: unavailable });
+    expect(counts(await node.clean(usualPolicy))).toEqual(['done', 0, 0, 2]);
+    expect(counts(await node.clean(usualPolicy))).toEqual(['done', 2, 0, 0]);
+  });
+
   it('for removals only ends the run after three bursts in which nothing went', async () => {
     const node = await nodeWithOld(20);
     node.faults.add({ methods: ['RemoveImage'], error: internal });

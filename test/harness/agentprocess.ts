@@ -62,10 +62,14 @@ export class AgentProcess {
     const heapFile = join(stateDirectory, 'heap-bytes');
     const probes = ['clockoffset.ts', 'heapprobe.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
     const imports = probes.flatMap((probe) => ['--import', probe]);
-    const child = spawn(process.execPath, ['--expose-gc', ...imports, mainScript, 'agent', '--config', config, ...membership], {
-      env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      ['--expose-gc', ...imports, mainScript, 'agent', '--config', config, ...membership],
+      {
+        env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     const agent = new AgentProcess(child, heapFile);
     await agent.logged('container runtime');
     return agent;

@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** One project per kind of proof, so that `scripts/test fast` can leave out what needs root and real components. */
 export default defineConfig({
   test: {
+    // Half of the time of the fast suites is waiting for child processes: more workers than vitest's default of one on two
+    // cores. Files of the real project still come one at a time.
+    maxWorkers: 3,
     projects: [
       // Thousands of generated cases take seconds where the machine is busy.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },

@@ -77,6 +77,8 @@ describe('a person with a kubeconfig', () => {
     expect(await run('clean', '--all')).not.toContain(name);
     const command = begin('clean', '--node', name, '--wait');
     await command.untilSaid(/waits: held: disk being moved/);
+    // Told at most every few seconds, later than the command sees the hold itself.
+    await nodes[0]?.untilState('held');
     expect(await run('nodes', name)).toMatch(/ held,requested .* disk being moved$/m);
     expect(nodes[0]?.images()).toHaveLength(2);
     await run('resume', name);

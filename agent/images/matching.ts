@@ -43,6 +43,7 @@ export function removeMatches(rule: Rule, image: NamedSubject): boolean {
       return false;
     case 'name':
       for (const name of image.names) {
+        if (rule.names.by === 'tag' && !removesName(rule, name)) continue; // Sooner asked than a repository.
         if (matchesNarrowly(rule.repository, name.repository) && removesName(rule, name)) return true;
       }
       return false;
@@ -117,7 +118,11 @@ export class RuleIndex {
       }
     }
     if (this.#byPath.size > 0) {
+      let previous: string | undefined;
       for (const { repository } of image.names) {
+        // Tag and digest mostly share it, and a rule looks at all names at once.
+        if (repository === previous) continue;
+        previous = repository;
         first = this.#earliest(this.#byPath.get(repository), image, first);
         for (let slash = repository.indexOf('/'); slash !== -1; slash = repository.indexOf('/', slash + 1)) {
           first = this.#earliest(this.#byPath.get(repository.slice(0, slash)), image, first);

@@ -2,11 +2,10 @@ import type { Build } from './build.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Config } from './config/load.ts';
 import { type ConfigOverrides, followConfig } from './duties/config.ts';
-import { EraserDuty } from './duties/eraser.ts';
+import type { EraserDuty } from './duties/eraser.ts';
 import { Gate } from './duties/gate.ts';
 import { ImageDuty } from './duties/images.ts';
 import type { Joined } from './duties/joincluster.ts';
-import { NodeDuty } from './duties/node.ts';
 import { type Reached, reachRuntime } from './duties/runtime.ts';
 import { messageOf, NodetenderError } from './errors.ts';
 import { History } from './images/history.ts';
@@ -114,7 +113,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       const node =
         cluster === undefined
           ? undefined
-          : new NodeDuty({
+          : // Loaded in a cluster only: on a plain host it would be memory spent for nothing.
+            new (await import('./duties/node.ts')).NodeDuty({
               ...surroundings,
               ...cluster,
               version: build.version,
@@ -128,7 +128,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       const eraser: EraserDuty | undefined =
         cluster === undefined || node === undefined
           ? undefined
-          : await EraserDuty.open({
+          : await (
+              await import('./duties/eraser.ts')
+            ).EraserDuty.open({
               ...surroundings,
               ...cluster,
               gate,

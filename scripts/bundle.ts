@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -18,6 +18,20 @@ export const nodeFlags: readonly string[] = [
   '--no-maglev',
 ];
 
+/** Reads kubeconfigs and runs their exec plugins: two thirds of all code, and a pod of a cluster has no use for it. */
+const kubeconfigModule = '@kubernetes/client-node/dist/config.js';
+const kubeconfigFile = 'kubeconfig.cjs';
+
+/** Its text in a file of its own is not in memory unless it is asked for. */
+const apart: Plugin = {
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@kubernetes\/client-node\/dist\/config\.js$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: `./${kubeconfigFile}`, external: true } : undefined,
+    );
+  },
+};
+
 export interface BundleOptions {
   /** Where nodetender.cjs goes; made where it is missing. */
   readonly directory: string;
@@ -26,18 +40,16 @@ export interface BundleOptions {
 }
 
 /**
- * Bundles the agent and its commands into one file, nodetender.cjs. Beside it come the protocol definition, which is read
- * at run time, and the licences of what is inside.
+ * Bundles the agent and its commands into one file, nodetender.cjs. Beside it come the protocol definition and the reader
+ * of kubeconfigs, which are read at run time, and the licences of what is inside.
  */
 export async function bundle({ directory, entry = 'agent/main.ts' }: BundleOptions): Promise<string> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   const commit = currentCommit();
   const outfile = join(directory, 'nodetender.cjs');
   await mkdir(directory, { recursive: true });
-  await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: [entry],
-    outfile,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -47,13 +59,20 @@ export async function bundle({ directory, entry = 'agent/main.ts' }: BundleOptio
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'linked',
+    logLevel: 'warning',
+  } as const;
+  await build({ ...common, entryPoints: [kubeconfigModule], outfile: join(directory, kubeconfigFile) });
+  await build({
+    ...common,
+    entryPoints: [entry],
+    outfile,
+    plugins: [apart],
     define: {
       NODETENDER_VERSION: JSON.stringify(version),
       NODETENDER_COMMIT: JSON.stringify(commit),
       'import.meta.url': 'urlOfBundle',
     },
     banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href;" },
-    logLevel: 'warning',
   });
   await copyFile(join(root, 'proto/cri.proto'), join(directory, 'cri.proto'));
   const { size } = await stat(outfile);

@@ -1,5 +1,4 @@
 import type { Clock, Random } from '../clock.ts';
-import { connectKubernetes } from '../cluster/connect.ts';
 import type { KubernetesPort } from '../cluster/port.ts';
 import type { Config } from '../config/load.ts';
 import { NodetenderError } from '../errors.ts';
@@ -40,6 +39,8 @@ export async function joinCluster(options: JoinOptions): Promise<Joined | undefi
       'the agent is in a cluster and does not know on which Node. Give its name as --node-name, cluster.nodeName or NODE_NAME (in a pod from the field spec.nodeName), or set cluster.enabled to false',
     );
   }
+  // Only here: HTTP/2 and what comes with it are megabytes that a plain host does without.
+  const { connectKubernetes } = await import('../cluster/connect.ts');
   const { port, server, namespace } = await connectKubernetes({ path: kubeconfig, userAgent, clock, random });
   return { port, server, nodeName, namespace: cluster.namespace ?? namespace ?? 'default' };
 }

@@ -25,8 +25,8 @@ const kubeconfigFile = 'kubeconfig.cjs';
 /** Its text in a file of its own is not in memory unless it is asked for. */
 const apart: Plugin = {
   name: 'apart',
-  setup({ onResolve }) {
-    onResolve({ filter: /^@kubernetes\/client-node\/dist\/config\.js$/ }, ({ kind }) =>
+  setup(bundler) {
+    bundler.onResolve({ filter: /^@kubernetes\/client-node\/dist\/config\.js$/ }, ({ kind }) =>
       kind === 'dynamic-import' ? { path: `./${kubeconfigFile}`, external: true } : undefined,
     );
   },

@@ -45,7 +45,11 @@ export class Gatherer {
    */
   async gather(signal?: AbortSignal): Promise<Inventory> {
     const look = this.#last.then(() => this.#gather(signal));
-    this.#last = look.catch(() => undefined);
+    // The caller hears of a failure; here only the end counts, and the inventory is not kept in memory for it.
+    this.#last = look.then(
+      () => undefined,
+      () => undefined,
+    );
     return await look;
   }
 

@@ -43,8 +43,12 @@ export function removeMatches(rule: Rule, image: NamedSubject): boolean {
       return false;
     case 'name':
       for (const name of image.names) {
-        if (rule.names.by === 'tag' && !removesName(rule, name)) continue; // Sooner asked than a repository.
-        if (matchesNarrowly(rule.repository, name.repository) && removesName(rule, name)) return true;
+        // A tag is compared sooner than a repository, a version range later.
+        const isSelected =
+          rule.names.by === 'tag'
+            ? removesName(rule, name) && matchesNarrowly(rule.repository, name.repository)
+            : matchesNarrowly(rule.repository, name.repository) && removesName(rule, name);
+        if (isSelected) return true;
       }
       return false;
   }

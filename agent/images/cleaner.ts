@@ -105,13 +105,13 @@ class Cleaning {
   async #step(): Promise<End | undefined> {
     const { policy } = this.#options;
     if (this.#pending.length === 0) return { outcome: 'done', error: undefined, whyLeft: '' };
-    let fresh: Plan;
+    let inventory: Inventory;
     try {
       if (this.#isStopped()) return stopped;
       const enough = await this.#isEnough();
       if (enough !== undefined) return { outcome: 'enough', error: undefined, whyLeft: enough };
-      const inventory = await lookPatiently(this.#options);
-      fresh = plan(inventory, policy(), inventory.takenAtMs);
+      inventory = await lookPatiently(this.#options);
+      const fresh = plan(inventory, policy(), inventory.takenAtMs);
       this.#dropWhatStays(inventory, fresh);
     } catch (error) {
       return this.#isStopped() ? stopped : failed(messageOf(error));
@@ -120,7 +120,7 @@ class Cleaning {
     const burst = this.#pending.slice(0, this.#burst.size);
     this.#pending = this.#pending.slice(burst.length);
     if (burst.length === 0) return undefined;
-    await this.#send(burst);
+    await this.#send(burst, inventory.podsUnchangedMs);
     if (this.#fruitlessBursts < FRUITLESS_BURSTS) return undefined;
     return failed(`no image went in ${FRUITLESS_BURSTS} bursts in a row; the last error: ${this.#lastError()}`);
   }
@@ -150,7 +150,7 @@ class Cleaning {
     }
   }
 
-  async #send(burst: readonly RemoveDecision[]): Promise<void> {
+  async #send(burst: readonly RemoveDecision[], podsUnchangedMs: number): Promise<void> {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     let slowestCallMs = 0;
@@ -163,7 +163,8 @@ class Cleaning {
       }),
     );
     this.#fruitlessBursts = went > 0 ? 0 : this.#fruitlessBursts + 1;
-    this.#burst = nextBurst(this.#burst, { durationMs: clock.monotonicMs() - startedMs, slowestCallMs });
+    const durationMs = clock.monotonicMs() - startedMs;
+    this.#burst = nextBurst(this.#burst, { durationMs, slowestCallMs, podsUnchangedMs });
   }
 
   /** True when the call was answered as it should be, a refusal for use included. */

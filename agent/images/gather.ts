@@ -33,6 +33,9 @@ export class Gatherer {
   /** Neither changes in the life of a sandbox or container. Both hold only what the last look listed. */
   #sandboxImages = new Map<string, string>();
   #mountedImages = new Map<string, readonly string[]>();
+  /** Containers and sandboxes of the last look, and since when (monotonic) they are the same. */
+  #pods: ReadonlySet<string> = new Set();
+  #podsSinceMs: number | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: GathererOptions) {
@@ -77,7 +80,17 @@ export class Gatherer {
     const records = images.map((image): ImageRecord => {
       return { ...image, users: users.get(image.id) ?? [], ...history.of(image.id) };
     });
-    return { takenAtMs: clock.nowMs(), images: records, unresolved };
+    const podsUnchangedMs = this.#comparePods([...containers, ...sandboxes]);
+    return { takenAtMs: clock.nowMs(), images: records, unresolved, podsUnchangedMs };
+  }
+
+  #comparePods(listed: readonly { readonly id: string }[]): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    const before = this.#pods;
+    this.#pods = new Set(listed.map(({ id }) => id));
+    const isSame = before.size === this.#pods.size && before.isSubsetOf(this.#pods);
+    if (this.#podsSinceMs === undefined || !isSame) this.#podsSinceMs = nowMs;
+    return nowMs - this.#podsSinceMs;
   }
 
   async #volumeUses(

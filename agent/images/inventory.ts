@@ -50,6 +50,8 @@ export interface Inventory {
    * removed: not knowing means keeping.
    */
   readonly unresolved: readonly UnresolvedUse[];
+  /** For how long no container or sandbox has come or gone, as far as looks have shown; 0 at a first look. */
+  readonly podsUnchangedMs: number;
 }
 
 export interface UnresolvedUse {

@@ -6,12 +6,17 @@
 export interface Pace {
   /** Images sent together at most. */
   readonly burst: number;
-  /** The least pause after a burst. */
-  readonly pauseMs: number;
-  /** Rest for as long as the burst took, where that is longer than `pauseMs`: at most half of the time is ours. */
-  readonly restAsLong: boolean;
   /** A call that takes longer than this halves the next burst. */
   readonly slowCallMs: number;
+  /** The rest after a burst while pods come and go, and while there is nobody to feel it. */
+  readonly whilePodsChange: Rest;
+  readonly whilePodsStay: Rest;
+}
+
+/** A pause of so many times what the burst took, and of `leastMs` at the least. */
+export interface Rest {
+  readonly leastMs: number;
+  readonly timesTheBurst: number;
 }
 
 export type PaceSetting =
@@ -32,6 +37,8 @@ export interface Burst {
 export interface BurstObservation {
   readonly durationMs: number;
   readonly slowestCallMs: number;
+  /** For how long no container or sandbox has come or gone, as far as looks have shown. */
+  readonly podsUnchangedMs: number;
 }
 
 /** Fewer at a time would cost the runtime more, not less. */
@@ -39,14 +46,30 @@ const SMALLEST_BURST = 4;
 /** Bursts in a row that must be quick before the next may double: one may be luck. */
 const QUICK_BURSTS_TO_GROW = 2;
 
-const GENTLE: Pace = { burst: 64, pauseMs: 500, restAsLong: true, slowCallMs: 2000 };
-const FAST: Pace = { burst: 256, pauseMs: 0, restAsLong: false, slowCallMs: 2000 };
+/** Pods seldom come alone: a rollout, a job, a drain goes on for a while after the last change that a look has shown. */
+const CHANGING_FOR_MS = 2000;
 
-/** The pace that a setting names. Numbers rest for as long as the burst only where a pause was asked for. */
+/**
+ * A pod that starts in mid-burst waits for the rest of it: larger bursts would make the longest wait longer, smaller ones
+ * share fewer collections and take more time in all. While pods come and go two thirds of the time are theirs, so that
+ * most starts meet no burst at all.
+ */
+const GENTLE: Pace = {
+  burst: 64,
+  slowCallMs: 2000,
+  whilePodsChange: { leastMs: 700, timesTheBurst: 2 },
+  whilePodsStay: { leastMs: 200, timesTheBurst: 0.5 },
+};
+const noRest: Rest = { leastMs: 0, timesTheBurst: 0 };
+const FAST: Pace = { burst: 256, slowCallMs: 2000, whilePodsChange: noRest, whilePodsStay: noRest };
+
+/** The pace that a setting names. Numbers are taken as they are. */
 export function paceOf(setting: PaceSetting): Pace {
   if (setting === 'gentle') return GENTLE;
   if (setting === 'fast') return FAST;
-  return { ...setting, restAsLong: false };
+  const { burst, pauseMs, slowCallMs } = setting;
+  const rest: Rest = { leastMs: pauseMs, timesTheBurst: 0 };
+  return { burst, slowCallMs, whilePodsChange: rest, whilePodsStay: rest };
 }
 
 export function firstBurst(pace: Pace): Burst {
@@ -56,7 +79,8 @@ export function firstBurst(pace: Pace): Burst {
 /** The burst that follows `last`, given how it went. */
 export function nextBurst(last: Burst, seen: BurstObservation): Burst {
   const { pace } = last;
-  const pauseMs = pace.restAsLong ? Math.max(pace.pauseMs, seen.durationMs) : pace.pauseMs;
+  const rest = seen.podsUnchangedMs < CHANGING_FOR_MS ? pace.whilePodsChange : pace.whilePodsStay;
+  const pauseMs = Math.max(rest.leastMs, rest.timesTheBurst * seen.durationMs);
   if (seen.slowestCallMs > pace.slowCallMs) {
     const smallest = Math.min(SMALLEST_BURST, pace.burst);
     return { pace, size: Math.max(smallest, Math.floor(last.size / 2)), pauseMs, quickInARow: 0 };

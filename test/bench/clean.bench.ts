@@ -1,5 +1,7 @@
-// Removes every unused image of one containerd with the agent's own code, as a process of its own, and prints what it
-// noticed of itself. Usage: clean.bench.ts ENDPOINT gentle|fast
+// Removes every unused image of one containerd with the agent's own code, as a process of its own. On a node the agent is
+// there, and has looked, long before it cleans: this one says `ready` when it has, waits for a line, cleans, and prints what
+// it noticed of itself. Usage: clean.bench.ts ENDPOINT gentle|fast
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,13 +27,19 @@ const port = connectRuntime({ endpoint });
 try {
   const clock = systemClock;
   const history = await History.open({ directory, clock });
+  const gatherer = new Gatherer({ port, history, clock });
+  await gatherer.gather();
+  // Long before: by then no pod has come or gone for a while.
+  await clock.sleep(2000);
+  process.stdout.write('ready\n');
+  await once(process.stdin, 'data');
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const report = await runCleaning({
     trigger: 'command',
     dryRun: false,
     port,
-    gatherer: new Gatherer({ port, history, clock }),
+    gatherer,
     history,
     policy: () => ({
       minUnusedMs: 0,
@@ -55,7 +63,7 @@ try {
   if (report.outcome !== 'done' || report.failed.length > 0) throw new Error(JSON.stringify(report, undefined, 1));
   // The histogram counts from the resolution up, in nanoseconds.
   const told: Told = { eventLoopDelayMs: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS) };
-  process.stdout.write(JSON.stringify(told));
+  process.stdout.write(`${JSON.stringify(told)}\n`);
 } finally {
   port.close();
   await rm(directory, { recursive: true });

@@ -72,5 +72,5 @@ function largeInventory(): Inventory {
     const user: ImageUser = { kind: 'container', id: String(at), name: 'web', state: 'running', pod };
     if (image) images[(at * 7) % 3000] = { ...image, users: [...image.users, user] };
   }
-  return { takenAtMs: nowMs, images, unresolved: [] };
+  return { takenAtMs: nowMs, images, unresolved: [], podsUnchangedMs: 0 };
 }

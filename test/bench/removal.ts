@@ -48,13 +48,14 @@ export async function measureRemoval(
   strategy: Strategy,
   besidePods: boolean,
 ): Promise<RemovalResult> {
+  const remove = await strategy.prepare(containerd, images);
   // What the preparation left unwritten would be written during the measurement.
   execFileSync('sync');
   const idle = besidePods ? await podStartsDuring(containerd, podImage, delay(IDLE_MS)) : undefined;
 
   const before = usageOf(containerd.pid);
   const startedMs = performance.now();
-  const removal = strategy.run(containerd, images).then((told) => ({
+  const removal = remove().then((told) => ({
     seconds: (performance.now() - startedMs) / 1000,
     ...usageBetween(before, usageOf(containerd.pid)),
     ...told,

@@ -307,14 +307,28 @@ describe('a run that a watermark set off', () => {
 });
 
 describe('the pace', () => {
-  it('keeps a burst in flight at most, and rests after it for as long as it took', async () => {
+  it('keeps a burst in flight at most, and rests after it half as long as it took while no pod comes or goes', async () => {
     const node = await nodeWithOld(150, { cost: { collectionMs: 800, perImageMs: 0 } });
     const bursts = watchBursts(node);
     await node.clean(usualPolicy);
     expect(bursts()).toEqual([
       [0, 64],
-      [1600, 64],
-      [3200, 22],
+      [1200, 64],
+      [2400, 22],
+    ]);
+  });
+
+  it('rests twice as long as the burst took once a look has shown that a pod came', async () => {
+    const node = await nodeWithOld(150, { cost: { collectionMs: 800, perImageMs: 0 } });
+    const bursts = watchBursts(node);
+    onFirstRemoval(node, (store) =>
+      store.createContainer({ image: store.addImage({ tags: ['docker.io/library/new:1'] }) }),
+    );
+    await node.clean(usualPolicy);
+    expect(bursts()).toEqual([
+      [0, 64],
+      [1200, 64],
+      [1200 + 800 + 1600, 22],
     ]);
   });
 

@@ -206,6 +206,25 @@ describe('what a look costs', () => {
   });
 });
 
+describe('for how long no pod has come or gone', () => {
+  it('is nothing at a first look, and begins anew with each container or sandbox that came or went', async () => {
+    const node = await create();
+    const image = node.store.addImage({ tags: ['docker.io/library/web:1'] });
+    const unchangedMs = async () => {
+      await node.clock.advance(MINUTE_MS);
+      return (await look(node)).podsUnchangedMs;
+    };
+    expect(await unchangedMs()).toBe(0);
+    expect(await unchangedMs()).toBe(MINUTE_MS);
+    const container = node.store.createContainer({ image });
+    expect(await unchangedMs()).toBe(0);
+    node.store.containers.delete(container);
+    node.store.createContainer({ image });
+    expect(await unchangedMs()).toBe(0);
+    expect(await unchangedMs()).toBe(MINUTE_MS);
+  });
+});
+
 describe('the order of the lists', () => {
   it('an image that is pulled or used between them is not shown as unused', async () => {
     const node = await create();

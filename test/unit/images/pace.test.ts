@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { type Burst, firstBurst, nextBurst, paceOf } from '../../../agent/images/pace.ts';
+import { type Burst, type BurstObservation, firstBurst, nextBurst, paceOf } from '../../../agent/images/pace.ts';
 
 /** The sizes of the bursts that follow, given how long the slowest call of each took. */
 function sizes(start: Burst, slowestCallsMs: readonly number[]): number[] {
   let burst = start;
   return slowestCallsMs.map((slowestCallMs) => {
-    burst = nextBurst(burst, { durationMs: slowestCallMs, slowestCallMs });
+    burst = nextBurst(burst, took(slowestCallMs));
     return burst.size;
   });
 }
@@ -18,9 +18,15 @@ describe('the gentle pace', () => {
     expect(first).toMatchObject({ size: 64, pauseMs: 0 });
   });
 
-  it('rests for as long as the burst took, half a second at least', () => {
-    expect(nextBurst(first, { durationMs: 1800, slowestCallMs: 1800 }).pauseMs).toBe(1800);
-    expect(nextBurst(first, { durationMs: 40, slowestCallMs: 40 }).pauseMs).toBe(500);
+  it('leaves two thirds of the time to pods that come and go, and rests 700 ms at least', () => {
+    expect(nextBurst(first, took(600)).pauseMs).toBe(1200);
+    expect(nextBurst(first, took(40)).pauseMs).toBe(700);
+    expect(nextBurst(first, { ...took(40), podsUnchangedMs: 1999 }).pauseMs).toBe(700);
+  });
+
+  it('rests half as long as the burst took, 200 ms at least, once no pod has come or gone for 2 seconds', () => {
+    expect(nextBurst(first, { ...took(1800), podsUnchangedMs: 2000 }).pauseMs).toBe(900);
+    expect(nextBurst(first, { ...took(40), podsUnchangedMs: 2000 }).pauseMs).toBe(200);
   });
 
   it('halves the burst each time a call takes over 2 seconds, but never below 4', () => {
@@ -40,15 +46,15 @@ describe('the gentle pace', () => {
 
 describe('the other paces', () => {
   it('fast has more in flight and does not rest', () => {
-    const next = nextBurst(firstBurst(paceOf('fast')), { durationMs: 1300, slowestCallMs: 1300 });
+    const next = nextBurst(firstBurst(paceOf('fast')), took(1300));
     expect(next).toMatchObject({ size: 256, pauseMs: 0 });
   });
 
   it('numbers are taken as they are', () => {
     const pace = paceOf({ burst: 10, pauseMs: 50, slowCallMs: 300 });
-    const next = nextBurst(firstBurst(pace), { durationMs: 290, slowestCallMs: 290 });
+    const next = nextBurst(firstBurst(pace), took(290));
     expect(next).toMatchObject({ size: 10, pauseMs: 50 });
-    expect(nextBurst(next, { durationMs: 301, slowestCallMs: 301 }).size).toBe(5);
+    expect(nextBurst(next, took(301)).size).toBe(5);
   });
 
   it('a burst of one stays one, however slow', () => {
@@ -57,4 +63,9 @@ describe('the other paces', () => {
   });
 });
 
-const slow = { durationMs: 5000, slowestCallMs: 5000 };
+/** A burst beside which pods started. */
+function took(durationMs: number): BurstObservation {
+  return { durationMs, slowestCallMs: durationMs, podsUnchangedMs: 0 };
+}
+
+const slow = took(5000);

@@ -72,6 +72,7 @@ const world: fc.Arbitrary<Case> = fc
     ...policy,
     inventory: {
       takenAtMs: NOW_MS,
+      podsUnchangedMs: 0,
       images: images.map((fields, n) => recordOf(fields, n)),
       unresolved: unresolved ? [{ reference: 'lost', user, why: 'no answer' }] : [],
     },

@@ -365,7 +365,7 @@ function rules(...texts: string[]): Policy['keep'] {
 }
 
 function inventory(images: readonly ImageRecord[]): Inventory {
-  return { takenAtMs: NOW_MS, images, unresolved: [] };
+  return { takenAtMs: NOW_MS, images, unresolved: [], podsUnchangedMs: 0 };
 }
 
 /** `keep pinned: the container runtime pins it` */

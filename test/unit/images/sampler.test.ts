@@ -86,7 +86,7 @@ describe('the sampler of use', () => {
     const clock = new VirtualClock();
     const expected: number[] = [];
     const history = { expectLooks: (ms: number) => expected.push(ms), save: async () => undefined };
-    const gatherer = { gather: async () => ({ takenAtMs: 0, images: [], unresolved: [] }) };
+    const gatherer = { gather: async () => ({ takenAtMs: 0, images: [], unresolved: [], podsUnchangedMs: 0 }) };
     const stop = new AbortController();
     void sampleUse({ gatherer, history, clock, everyMs: () => HOUR_MS }, stop.signal);
     await clock.advance(HOUR_MS);

@@ -1,0 +1,35 @@
+import type { Mark } from './state.ts';
+
+/** What the configuration says to the machine; all of it may change between two steps. */
+export interface Settings {
+  /** A sentinel younger than this may belong to a package run that has not ended. */
+  readonly settleMs: number;
+  readonly minIntervalMs: number;
+  /** Answers of gates older than this are asked for again before a slot is asked for. */
+  readonly gatesEveryMs: number;
+  /** After the drain: how long gates may block before the node backs out. */
+  readonly gatesPatienceMs: number;
+  /** When the window closes between cordon and reboot. */
+  readonly whenWindowCloses: 'back-out' | 'go-on';
+  /** From the cordon to the drain: load balancers need time to notice. */
+  readonly cordonDelayMs: number;
+  /** From the end of the drain to the reboot. */
+  readonly rebootDelayMs: number;
+  readonly hooks: {
+    readonly timeoutMs: number;
+    readonly whenTimedOut: 'back-out' | 'go-on';
+  };
+  /** When the drain cannot finish. */
+  readonly whenStuck: 'back-out' | 'go-on' | 'stay';
+  /** From the order to the new boot ID; the node is taken for one that did not reboot after that. */
+  readonly rebootDeadlineMs: number;
+  /** For so long Ready before it counts as well. */
+  readonly soakMs: number;
+  /** From the new boot ID: a node that is not well then is reported. */
+  readonly verifyDeadlineMs: number;
+  /** What becomes of the slot of a node that is not well: kept, so that the roll stops, or handed on. The cordon stays either way. */
+  readonly whenUnhealthy: 'stop' | 'go-on';
+  readonly backoff: { readonly firstMs: number; readonly longestMs: number };
+  /** What is put on the Node in addition to the cordon. */
+  readonly marks: readonly Mark[];
+}

@@ -1,0 +1,288 @@
+/**
+ * The words of the reboot machine: what it remembers, what it is told, what it asks for. Plain values only.
+ *
+ * The shell around it goes round like this: gather an Observation → `next` → do the effects in their order, up to the first
+ * that fails → again, as soon as a fact has changed or the time of `wait` has come. An effect that failed or got lost needs no
+ * handling of its own: the next Observation shows that it was not done, and the machine asks for it again.
+ */
+
+export const phases = [
+  'idle',
+  /** A reboot is needed; something stands in the way of asking for a slot. */
+  'wanted',
+  /** Nothing stands in the way: asks for a slot. The nodes among whom a slot is handed on. */
+  'waiting',
+  /** Has a slot and takes no new pods. */
+  'cordoned',
+  'draining',
+  /** The reboot was ordered, or is about to be: the record precedes the order. */
+  'rebooting',
+  /** The boot ID has changed: the node has yet to show that it is well. */
+  'verifying',
+  /** Gives back what was taken: the cordon, then the slot. After a reboot, or when there is no longer a reason for one. */
+  'releasing',
+  /** Something failed: gives back what was taken and waits until `retryAtMs`. */
+  'backing-off',
+] as const;
+export type Phase = (typeof phases)[number];
+
+/** Beside the cordon, what is put on the Node for the time of a reboot. */
+export const marks = ['prefer-no-schedule', 'load-balancers', 'scale-down'] as const;
+export type Mark = (typeof marks)[number];
+
+export interface Need {
+  /** `request` only where no sentinel asks as well. */
+  readonly kind: 'sentinel' | 'command' | 'request';
+  /** The queue for a slot is in this order. */
+  readonly sinceMs: number;
+  /** The value of `nodetender.dev/reboot` that this reboot will have answered. */
+  readonly request?: string;
+  readonly packages: readonly string[];
+}
+
+/** Why a phase was entered, or why it lasts. Codes are stable: metrics, Events and scripts name them. */
+export type ReasonCode =
+  | 'nothing-wanted'
+  | 'node-replaced'
+  | 'unknown-facts'
+  // wanted
+  | 'settling'
+  | 'held'
+  | 'paused'
+  | 'too-soon'
+  | 'outside-window'
+  | 'gate-blocks'
+  | 'asking-gates'
+  // waiting … rebooting
+  | 'waiting-for-slot'
+  | 'slot-taken'
+  | 'cordon-delay'
+  | 'hooks-pending'
+  | 'ready-to-drain'
+  | 'pods-leaving'
+  | 'reboot-delay'
+  | 'drained'
+  | 'reboot-sent'
+  | 'going-down'
+  | 'reboot-overdue'
+  | 'not-rebooted'
+  // verifying, releasing
+  | 'boot-id-changed'
+  | 'node-not-ready'
+  | 'soaking'
+  | 'health-pending'
+  | 'unhealthy'
+  | 'proven'
+  | 'need-gone'
+  | 'left-cordoned'
+  // backing off
+  | 'ineffective'
+  | 'uncordoned-by-somebody'
+  | 'slot-lost'
+  | 'hooks-timed-out'
+  | 'drain-failed'
+  | 'drain-impossible'
+  | 'reboot-refused'
+  | 'reboot-did-not-happen'
+  | 'retry';
+
+export interface Reason {
+  readonly code: ReasonCode;
+  /** One sentence for a person, without a final full stop. */
+  readonly text: string;
+}
+
+/**
+ * What must survive the agent's death. It stands on the Node (see record.ts), and it is in force only when the API server has
+ * taken it: after a write without an answer the shell reads its Node again and goes on from what stands there.
+ */
+export interface State {
+  readonly phase: Phase;
+  /** When the phase was entered; wall clock of this host. */
+  readonly sinceMs: number;
+  readonly reason: Reason;
+  /** The Node object all of this is about: one registered again under the same name starts at idle. */
+  readonly nodeUid: string;
+  readonly need?: Need;
+  /** Name of the Lease that was taken. */
+  readonly slot?: string;
+  /** The boot in which the reboot was found to be needed; there in every phase from `wanted` on. */
+  readonly bootIdBefore?: string;
+  readonly cordonedByUs: boolean;
+  /** What we put there and nobody else had, in addition to the cordon. */
+  readonly marks: readonly Mark[];
+  /** Failures in a row. */
+  readonly failures: number;
+  /** While backing off: when to try again. Absent: only a new sentinel or a person starts another try. */
+  readonly retryAtMs?: number;
+  /** The last reboot that the boot ID has proven. `judged`: whether it has been seen if the need went with it. */
+  readonly lastReboot?: { readonly bootId: string; readonly atMs: number; readonly judged: boolean };
+  /** Proven reboots in a row after which the need was still there. */
+  readonly inVain: number;
+  /** The value of `nodetender.dev/reboot` that was done last. */
+  readonly requestHandled?: string;
+}
+
+export interface Blocker {
+  /** Name of the gate, as metrics have it: `prometheus`, `pods`, `inhibitors`, `pool-health`, the name of a hook. */
+  readonly gate: string;
+  readonly reason: string;
+}
+
+/** What one asking has answered. Whoever could not be asked is a blocker. */
+export interface Answers {
+  /** Since the asking began, by the monotonic clock. */
+  readonly askedAgoMs: number;
+  readonly blockedBy: readonly Blocker[];
+}
+
+export const questions = [
+  /** May this node reboot now? Gates, inhibitors of the host, the health of the pool. */
+  'gates',
+  /** Do the workloads that want to be asked before a reboot say yes? */
+  'before-reboot',
+  /** The same, after it. */
+  'after-reboot',
+  /** Are the DaemonSets' pods ready, the selected pods, the queries? */
+  'health',
+] as const;
+export type Question = (typeof questions)[number];
+
+/** Undefined while it is not known whether we hold a slot. */
+export type LockFacts =
+  | {
+      readonly kind: 'none';
+      /** A slot seems free and, by the order of the queue, ours to try now. */
+      readonly turn: boolean;
+      /** Who or what is in the way, for a person: `worker-3 holds nodetender-workers-0 since 10:12`. */
+      readonly waitingFor: string;
+    }
+  | {
+      readonly kind: 'held';
+      readonly slot: string;
+      /** Since it is known to be held, by the monotonic clock; begins anew with each life of the agent. */
+      readonly heldForMs: number;
+      /** All held slots were listed after this one was taken, and the budget allows it. */
+      readonly checked: boolean;
+      /** Slots that we hold besides, by a lost answer. */
+      readonly surplus: readonly string[];
+    };
+
+export type DrainFacts =
+  /** This life of the agent has not begun one since the node was cordoned. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'running'; readonly podsLeft: number; readonly blockedBy: readonly Blocker[] }
+  /** A list has shown that nothing is left to evict. By the monotonic clock. */
+  | { readonly kind: 'done'; readonly doneForMs: number }
+  /** `impossible`: the attempt (dry run) has shown that it cannot succeed, and nothing was evicted. */
+  | { readonly kind: 'failed'; readonly impossible: boolean; readonly reason: string };
+
+/** What this life of the agent has asked the host for. A life that finds itself in `rebooting` has asked for nothing. */
+export type RebootCall =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'sent'; readonly sentAgoMs: number }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** The facts of one moment. Undefined always means "not known", and not knowing leads to no reboot, cordon or uncordon. */
+export interface Observation {
+  /** Wall clock; may jump. */
+  readonly nowMs: number;
+  readonly bootId: string;
+  /** Of the host, not of the agent. */
+  readonly uptimeMs: number;
+  readonly sentinel:
+    | { readonly wanted: false }
+    | {
+        readonly wanted: true;
+        readonly kind: 'sentinel' | 'command';
+        /** Of a file its time of change, of a command when it was first seen true. Wall clock. */
+        readonly sinceMs: number;
+        /** For how long the file and its list of packages have not changed. */
+        readonly settledForMs: number;
+        readonly packages: readonly string[];
+      }
+    | undefined;
+  /** Value of `nodetender.dev/pause` on the control ConfigMap; false where there is none. */
+  readonly paused: string | false | undefined;
+  /** As of our own last write or later. */
+  readonly node:
+    | {
+        readonly uid: string;
+        readonly unschedulable: boolean;
+        /** As the kubelet reported it last: before it has reported in this boot, `ready` is of the boot before. */
+        readonly reportedBootId: string;
+        readonly ready: boolean;
+        /** For how long this agent has seen it Ready in this boot, by the monotonic clock. */
+        readonly readyForMs: number;
+        /** Value of `nodetender.dev/hold`. */
+        readonly hold: string | undefined;
+        /** Value of `nodetender.dev/reboot`, if it is one that may ask. */
+        readonly request: string | undefined;
+        /** What is there, whoever put it there. */
+        readonly marks: readonly Mark[];
+      }
+    | undefined;
+  readonly lock: LockFacts | undefined;
+  readonly window: { readonly open: boolean; readonly reason: string; readonly changesAtMs: number | undefined };
+  readonly answers: { readonly [question in Question]?: Answers };
+  readonly drain: DrainFacts;
+  readonly rebootCall: RebootCall;
+  /** Of systemd-logind; undefined also where the bus cannot be reached. Asked while rebooting only. */
+  readonly preparingForShutdown: boolean | undefined;
+}
+
+/**
+ * What the shell is to do, in the order of the list; where one fails, the rest is left. Apart from the drain, which runs beside
+ * the machine, each is one attempt with a deadline of its own.
+ */
+export type Effect =
+  /**
+   * Three ways to write `state` to the Node, one patch with resourceVersion each, so that what somebody else changed meanwhile
+   * refuses it: label, annotation and marks alone; the same with `unschedulable: true`; the same with `unschedulable: false`. The
+   * patch adds the marks that `state` has and takes away those that only the state before it had. Fed back: `node`, and `state` as the
+   * one in force.
+   */
+  | { readonly kind: 'record'; readonly state: State }
+  | { readonly kind: 'cordon'; readonly state: State }
+  | { readonly kind: 'uncordon'; readonly state: State }
+  /** Ask and answer with new `answers`. */
+  | { readonly kind: 'ask'; readonly question: Question }
+  /** Try once to take a free slot, then list all held ones; with a slot in hand that is not `checked`, only list. Fed back: `lock`. */
+  | { readonly kind: 'acquire' }
+  /** The point of no return: a conditional write on the Lease. Fails unless the API server has said yes. */
+  | { readonly kind: 'confirm'; readonly slot: string }
+  /** Hand on. Fed back: `lock`. */
+  | { readonly kind: 'release'; readonly slot: string }
+  /** See that a drain runs, with no effect where one does. Fed back: `drain`, each time that its figures change. */
+  | { readonly kind: 'drain' }
+  /** See that none runs any more. Fed back: `drain` of kind none, when no request of it is under way. */
+  | { readonly kind: 'stop-drain' }
+  /** Ask for inhibitors once more, then order the reboot. Fed back: `rebootCall`. */
+  | { readonly kind: 'reboot' }
+  /** Neither may delay or fail what follows. */
+  | { readonly kind: 'notify'; readonly message: 'drain' | 'reboot' | 'uncordon'; readonly text: string }
+  | { readonly kind: 'event'; readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly note: string }
+  /** Look again then at the latest, with or without a new fact. Always the last, and always there. */
+  | { readonly kind: 'wait'; readonly untilMs: number };
+
+export interface Step {
+  /** In force once the write among the effects has succeeded; where there is none it equals the state before. */
+  readonly state: State;
+  /** Why the machine is where it is at this moment; finer than `state.reason`, which is written only when the code changes. */
+  readonly reason: Reason;
+  readonly effects: readonly Effect[];
+}
+
+/** Of a Node on which nothing stands yet. */
+export function initialState(nodeUid: string, nowMs: number): State {
+  return {
+    phase: 'idle',
+    sinceMs: nowMs,
+    reason: { code: 'nothing-wanted', text: 'no reboot is wanted' },
+    nodeUid,
+    cordonedByUs: false,
+    marks: [],
+    failures: 0,
+    inVain: 0,
+  };
+}

@@ -33,6 +33,8 @@ export type ErrorCode =
   | 'cluster/gone'
   | 'cluster/invalid'
   | 'cluster/disruption-budget'
+  | 'cluster/several-budgets'
+  | 'cluster/namespace-terminating'
   | 'cluster/throttled'
   | 'cluster/unavailable'
   | 'cluster/failed'
@@ -43,8 +45,27 @@ export type ErrorCode =
   // A cleaning run
   | 'run/busy'
   | 'run/stopped'
+  // Reboots (agent/reboot)
+  | 'lock/lost'
   // The host (agent/host)
-  | 'host/no-statfs';
+  | 'host/no-statfs'
+  | 'host/no-boot'
+  | 'host/sentinel-unreadable'
+  | 'host/command-failed'
+  | 'host/no-init'
+  | 'host/no-bus'
+  | 'host/bus-denied'
+  | 'host/bus-lost'
+  | 'host/bad-response'
+  | 'host/no-logind'
+  | 'host/logind-denied'
+  | 'host/logind-failed'
+  | 'host/deadline'
+  | 'host/cancelled'
+  | 'host/inhibited'
+  | 'host/reboot-denied'
+  | 'host/reboot-failed'
+  | 'host/reboot-unanswered';
 
 /**
  * The one error class. A message says what was expected, what was found, where, and what to do;

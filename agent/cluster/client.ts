@@ -162,7 +162,7 @@ export class KubernetesClient implements KubernetesPort {
 
   async evict(
     pod: ObjectName,
-    { preconditions, gracePeriodSeconds, ...options }: CallOptions & EvictOptions = {},
+    { preconditions, gracePeriodSeconds, dryRun, ...options }: CallOptions & EvictOptions = {},
   ): Promise<void> {
     const asked = { verb: 'create', what: describeOne(pods, pod, 'eviction') };
     const body = {
@@ -172,6 +172,7 @@ export class KubernetesClient implements KubernetesPort {
       deleteOptions: {
         ...preconditionsOf(preconditions),
         ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+        ...(dryRun === true ? { dryRun: ['All'] } : {}),
       },
     };
     const path = apiPath(pods, { ...pod, subresource: 'eviction' });

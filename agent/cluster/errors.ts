@@ -86,7 +86,8 @@ function codeOf(httpStatus: number, status: Status): ClusterErrorCode {
     case 401:
       return 'cluster/unauthorized';
     case 403:
-      return 'cluster/forbidden';
+      // What may be written tomorrow is no matter of permissions: a namespace that is going takes nothing new.
+      return status.causes.includes('NamespaceTerminating') ? 'cluster/namespace-terminating' : 'cluster/forbidden';
     case 404:
       return 'cluster/not-found';
     case 409:
@@ -96,6 +97,11 @@ function codeOf(httpStatus: number, status: Status): ClusterErrorCode {
     case 429:
       // Both throttling and a PodDisruptionBudget are 429; only the cause tells them apart.
       return status.causes.includes('DisruptionBudget') ? 'cluster/disruption-budget' : 'cluster/throttled';
+    case 500:
+      // Nothing but its words tells it from an internal error (EvictionREST of kube-apiserver).
+      return status.message.includes('more than one PodDisruptionBudget')
+        ? 'cluster/several-budgets'
+        : 'cluster/failed';
     case 502:
     case 503:
       return 'cluster/unavailable';

@@ -1,4 +1,4 @@
-import type { V1ConfigMap, V1Lease, V1Node, V1Pod } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1DaemonSet, V1Lease, V1Node, V1Pod, V1PodDisruptionBudget } from '@kubernetes/client-node';
 import type { KubernetesObject, Resource } from './port.ts';
 
 /** The metadata that every object carries; name and resourceVersion are checked on arrival. */
@@ -15,6 +15,16 @@ export interface ObjectMeta {
   readonly deletionTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  /** At most one of them is. */
+  readonly controller?: boolean;
 }
 
 /** client-node's types describe its own decoding; in the JSON that we read, a time is text. */
@@ -32,6 +42,8 @@ export type NodeObject = Described<V1Node>;
 export type PodObject = Described<V1Pod>;
 export type ConfigMapObject = Described<V1ConfigMap>;
 export type LeaseObject = Described<V1Lease>;
+export type DaemonSetObject = Described<V1DaemonSet>;
+export type BudgetObject = Described<V1PodDisruptionBudget>;
 
 export const nodes: Resource<NodeObject> = { group: '', version: 'v1', plural: 'nodes', namespaced: false };
 export const pods: Resource<PodObject> = { group: '', version: 'v1', plural: 'pods', namespaced: true };
@@ -45,5 +57,17 @@ export const leases: Resource<LeaseObject> = {
   group: 'coordination.k8s.io',
   version: 'v1',
   plural: 'leases',
+  namespaced: true,
+};
+export const daemonSets: Resource<DaemonSetObject> = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'daemonsets',
+  namespaced: true,
+};
+export const budgets: Resource<BudgetObject> = {
+  group: 'policy',
+  version: 'v1',
+  plural: 'poddisruptionbudgets',
   namespaced: true,
 };

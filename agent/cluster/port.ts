@@ -52,7 +52,9 @@ export interface KubernetesPort {
   delete(resource: Resource, target: ObjectName, options?: CallOptions & DeleteOptions): Promise<void>;
   /**
    * Asks for a pod's eviction; done when the server has accepted it, not when the pod is gone. Throws
-   * `cluster/disruption-budget`, with `retryAfterMs` where the server says it, while a budget forbids it.
+   * `cluster/disruption-budget`, with `retryAfterMs` where the server says it, while a budget forbids it,
+   * `cluster/several-budgets` where more than one counts the pod, which nothing but a change of theirs ends, and
+   * `cluster/namespace-terminating` where the pod's deletion with its namespace is under way.
    */
   evict(pod: ObjectName, options?: CallOptions & EvictOptions): Promise<void>;
   /** Monotonic time of the last sign of life of the API server; undefined before the first. */
@@ -142,4 +144,6 @@ export interface EvictOptions {
   readonly preconditions?: Preconditions | undefined;
   /** The pod's own where left out. */
   readonly gracePeriodSeconds?: number | undefined;
+  /** Only ask whether it would be accepted now: nothing is deleted, and no budget is spent. */
+  readonly dryRun?: boolean | undefined;
 }

@@ -25,6 +25,8 @@ const budgets: Resource<KubernetesObject & { readonly status?: object; readonly 
   namespaced: true,
 };
 
+const namespaces: Resource = { group: '', version: 'v1', plural: 'namespaces', namespaced: false };
+
 /** What every KubernetesPort must do, whatever stands behind it. */
 export function describeKubernetesContract(name: string, start: () => Promise<KubernetesUnderTest>): void {
   describe(`a Kubernetes port on ${name}`, () => {
@@ -338,8 +340,44 @@ export function describeKubernetesContract(name: string, start: () => Promise<Ku
         await expect(port.evict(metadata, { preconditions: { uid } })).rejects.toMatchObject({
           code: 'cluster/conflict',
         });
+        await expect(port.evict(metadata, { preconditions: { uid }, dryRun: true })).rejects.toMatchObject({
+          code: 'cluster/conflict',
+        });
         await expect(port.evict({ namespace, name: unique('nobody') })).rejects.toMatchObject({
           code: 'cluster/not-found',
+        });
+      });
+
+      it('can be tried without an effect: no pod goes, no budget is spent', async () => {
+        const labels = { app: unique('app') };
+        const { metadata } = await runningPod((await node()).metadata.name, labels);
+        const budget = await budgetFor(labels, 1);
+        await port.evict(metadata, { preconditions: { uid: metadata.uid }, dryRun: true });
+        expect((await port.get(pods, metadata)).metadata.deletionTimestamp).toBeUndefined();
+        expect((await port.get(budgets, budget.metadata)).status).toMatchObject({ disruptionsAllowed: 1 });
+        await allow(budget.metadata, 0);
+        await expect(port.evict(metadata, { dryRun: true })).rejects.toMatchObject({
+          code: 'cluster/disruption-budget',
+        });
+      });
+
+      it('says that several budgets count a pod', async () => {
+        const labels = { app: unique('app') };
+        const { metadata } = await runningPod((await node()).metadata.name, labels);
+        for (let count = 0; count < 2; count += 1) await budgetFor(labels, 1);
+        await expect(port.evict(metadata)).rejects.toMatchObject({ code: 'cluster/several-budgets' });
+      });
+
+      it("says that a pod's namespace is going", async () => {
+        const going = unique('going');
+        await port.create(namespaces, undefined, { metadata: { name: going } });
+        await port.create(pods, going, {
+          metadata: { name: 'web' },
+          spec: { nodeName: 'some-node', containers: [{ name: 'app', image: 'registry.example/app:1' }] },
+        });
+        await port.delete(namespaces, { name: going });
+        await expect(port.evict({ namespace: going, name: 'web' })).rejects.toMatchObject({
+          code: 'cluster/namespace-terminating',
         });
       });
     });

@@ -23,6 +23,7 @@ export function evict(
   if (textAt(eviction, 'metadata.name') !== target.name) {
     throw badRequest('name in URL does not match name in Eviction object');
   }
+  writes.refuseTerminating({ ...resources.pods, name: target.name }, target.namespace);
   const podTarget: Target = { ...target, resource: resources.pods, subresource: '' };
   const pod = writes.get(podTarget);
   const options = objectAt(eviction, 'deleteOptions');
@@ -44,7 +45,7 @@ export function evict(
       if (!isDryRun) store.put(resources.budgets, spent);
     }
   }
-  if (!isDryRun) writes.delete(podTarget, options);
+  writes.delete(podTarget, options, isDryRun);
 }
 
 /** Pods whose end disrupts nothing any more. */

@@ -77,6 +77,17 @@ export function conflict(subject: Subject, why: string = modified): StatusError 
   return new StatusError(409, 'Conflict', message, { details: about(subject) });
 }
 
+/** Nothing new comes into a namespace that is being deleted. */
+export function namespaceTerminating(subject: Subject, namespace: string): StatusError {
+  const message = `${qualified(subject)} "${subject.name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`;
+  const cause = {
+    reason: 'NamespaceTerminating',
+    message: `namespace ${namespace} is being terminated`,
+    field: 'metadata.namespace',
+  };
+  return new StatusError(403, 'Forbidden', message, { details: { ...about(subject), causes: [cause] } });
+}
+
 /** `causes`: field → what is wrong with it. */
 export function invalid(subject: Subject, causes: Readonly<Record<string, string>>): StatusError {
   const entries = Object.entries(causes);

@@ -7,7 +7,15 @@ import { fromStoredForm, toStoredForm, validateEvent } from './events.ts';
 import { equal, type Json, type JsonObject, listAt, numberAt, objectAt, type StoredObject, textAt } from './objects.ts';
 import { objectOf, patched } from './patch.ts';
 import type { Resource } from './resources.ts';
-import { alreadyExists, badRequest, conflict, invalid, notFound, type Subject } from './status.ts';
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  invalid,
+  namespaceTerminating,
+  notFound,
+  type Subject,
+} from './status.ts';
 import type { ObjectStore } from './store.ts';
 import { isReleased, updatedObject, withGeneration, writable } from './update.ts';
 import { checkReadable, checkValid, fitted } from './validation.ts';
@@ -53,9 +61,7 @@ export class Writes {
     if (textAt(metadata, 'resourceVersion') !== '') {
       throw badRequest('resourceVersion should not be set on objects to be created');
     }
-    if (namespace !== '' && this.#store.get({ storedAs: 'namespaces' }, '', namespace) === undefined) {
-      throw notFound({ group: '', plural: 'namespaces', kind: 'Namespace', name: namespace });
-    }
+    this.refuseTerminating(subject, namespace);
     if (this.#store.get(resource, namespace, name) !== undefined) throw alreadyExists(subject);
     const object: StoredObject = {
       ...toStoredForm(resource, withDefaults(resource, body)),
@@ -71,6 +77,14 @@ export class Writes {
     };
     const checked = this.#checked(resource, object, undefined);
     return dryRun ? checked : this.#store.put(resource, checked);
+  }
+
+  /** Throws where something new is to come into a namespace that is not there, or on its way out. */
+  refuseTerminating(subject: Subject, namespace: string): void {
+    if (namespace === '') return;
+    const found = this.#store.get({ storedAs: 'namespaces' }, '', namespace);
+    if (found === undefined) throw notFound({ group: '', plural: 'namespaces', kind: 'Namespace', name: namespace });
+    if (textAt(found, 'metadata.deletionTimestamp') !== '') throw namespaceTerminating(subject, namespace);
   }
 
   /** PUT. `sent` is the whole object, in the form of `target.resource`. */
@@ -113,7 +127,11 @@ export class Writes {
   }
 
   /** The object as it was; `gone` tells whether it is no longer there, or waits for its pod's end or its finalizers. */
-  delete(target: Target, options: JsonObject): { readonly object: StoredObject; readonly gone: boolean } {
+  delete(
+    target: Target,
+    options: JsonObject,
+    dryRun = false,
+  ): { readonly object: StoredObject; readonly gone: boolean } {
     const current = this.get(target);
     const { resource, name } = target;
     for (const field of ['uid', 'resourceVersion'] as const) {
@@ -126,8 +144,11 @@ export class Writes {
         );
       }
     }
+    if (dryRun) return { object: current, gone: false };
     const graceSeconds = resource.plural === 'pods' && resource.group === '' ? graceOf(current, options) : 0;
-    const held = listAt(current, 'metadata.finalizers').length > 0;
+    // A namespace stays until its controller, which is not here, has emptied it.
+    const isNamespace = resource.plural === 'namespaces' && resource.group === '';
+    const held = isNamespace || listAt(current, 'metadata.finalizers').length > 0;
     if (graceSeconds === 0 && !held) {
       this.#store.delete(resource, current);
       this.#crds.deleted(resource, current);
@@ -141,6 +162,7 @@ export class Writes {
     }
     const object = this.#store.put(resource, {
       ...current,
+      ...(isNamespace ? { status: { phase: 'Terminating' } } : {}),
       metadata: {
         ...current.metadata,
         deletionTimestamp: timeText(this.#clock.nowMs() + graceSeconds * 1000),

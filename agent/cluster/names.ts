@@ -32,3 +32,11 @@ export function annotationsPatch(values: Partial<Record<NodeAnnotation, string |
 /** The ConfigMap in the agent's namespace that everybody watches, and its annotation: any value is the reason to pause. */
 export const controlConfigMap = 'nodetender-control';
 export const pauseAnnotation = `${annotationPrefix}pause`;
+
+/** On a Node: the phase that its reboot is in; none while it is idle. */
+export const stateLabel = `${annotationPrefix}state`;
+
+/** On the Leases that are slots: the pool they belong to. */
+export const poolLabel = `${annotationPrefix}pool`;
+/** On a free slot's Lease: who was first in the queue when it was given back, a Hint. */
+export const nextAnnotation = `${annotationPrefix}next`;

@@ -1,0 +1,315 @@
+import { Bell } from '../../bell.ts';
+import type { Clock, Random } from '../../clock.ts';
+import { type Backoff, backoffMs } from '../../cluster/backoff.ts';
+import type { ClusterError } from '../../cluster/errors.ts';
+import type { ObjectMeta } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import { messageOf, NodetenderError } from '../../errors.ts';
+import type { Logger } from '../../observe/log.ts';
+import type { LockFacts } from '../state.ts';
+import { excess, type Limits, shortage, type Shortage } from './budget.ts';
+import type { Hint } from './hint.ts';
+import { countPools, listWaiting } from './nodelists.ts';
+import { poolOf, type Pools, slotsOf } from './pools.ts';
+import {
+  confirmedBody,
+  freedBody,
+  isHeldBy,
+  type LeaseBody,
+  type NodeIdentity,
+  type Slot,
+  slotNames,
+  takenBody,
+} from './slot.ts';
+import { type SeenSlot, SlotBook } from './slotbook.ts';
+import { type SlotWrite, writeSlot, type Written } from './slotwriter.ts';
+import { roomAfter, slotCounts, successors } from './successors.ts';
+import { type Opening, type Turn, turnOf } from './turn.ts';
+import { describeHolder, describeWait } from './wording.ts';
+
+export interface RebootLockOptions {
+  readonly port: Pick<KubernetesPort, 'get' | 'list' | 'watch' | 'create' | 'patch' | 'lastHeardMs'>;
+  /** The agent's own. */
+  readonly namespace: string;
+  /** Of this very Node object: with another UID begins another lock. */
+  readonly node: NodeIdentity;
+  /** Of the Node as it is now. */
+  readonly labels: () => ReadonlyMap<string, string>;
+  readonly settings: () => LockSettings;
+  /** The Lease that the record on the Node names, if any: of several held ones, it is the one that counts. */
+  readonly recordedSlot: () => string | undefined;
+  /** Reads from a waiting Node since when it has been in the queue; wall clock. */
+  readonly queuedSince: (metadata: ObjectMeta) => number | undefined;
+  /** Called when `facts` may have changed, also because a turn has come. Must not throw. */
+  readonly onChange: () => void;
+  readonly onHealth?: ((problem: ClusterError | undefined) => void) | undefined;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface LockSettings {
+  readonly pools: Pools;
+  /** A held Lease that we have seen unchanged for so long counts as free. Undefined: never, and only so the budget is kept. */
+  readonly staleAfterMs: number | undefined;
+}
+
+/** What came of an attempt to get a slot. */
+export type Attempt =
+  | { readonly kind: 'acquired'; readonly slot: string }
+  | { readonly kind: 'refused'; readonly code: Shortage['code'] | 'lost-race' | 'not-our-turn'; readonly text: string };
+
+/** After more were held than may be: everybody who saw it gave back, and must not come back together. */
+const againBackoff: Backoff = { firstMs: 4_000, maxMs: 60_000 };
+
+/** The size of a pool changes seldom, and only a percentage depends on it. */
+const poolSizesForMs = 60_000;
+
+/** What neither a watch nor a turn tells: a changed configuration, a slot gone stale. */
+const lookAgainMs = 30_000;
+
+/**
+ * One node's way to one of the slots of its pool. Each call is one attempt; what is known at any moment are its `facts`. No
+ * clock of another machine is compared, and nothing but an answer of the API server makes a slot ours.
+ */
+export class RebootLock {
+  readonly #options: RebootLockOptions;
+  readonly #book: SlotBook;
+  readonly #bell = new Bell();
+  #opening: Opening | undefined;
+  /** Room that comes after this has been given back by somebody. */
+  #wasFull = false;
+  #held: { readonly slot: string; readonly sinceMs: number; readonly checked: boolean } | undefined;
+  #refusals = 0;
+  /** Monotonic. */
+  #notBeforeMs = 0;
+  #poolSizes: { readonly sizes: ReadonlyMap<string, number>; readonly asOfMs: number } | undefined;
+
+  constructor(options: RebootLockOptions) {
+    this.#options = options;
+    const onChange = (): void => this.#changed();
+    this.#book = new SlotBook({ ...options, onChange });
+  }
+
+  /** Follows the Leases until `signal` aborts, and says when a turn has come. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#book.run(signal), this.#announceTurns(signal)]);
+  }
+
+  /** Every slot of every pool, as far as they are known. */
+  slots(): readonly Slot[] {
+    return this.#book.all();
+  }
+
+  /** Undefined until all Leases have been read once. */
+  facts(): LockFacts | undefined {
+    if (!this.#book.synced) return undefined;
+    if (this.#held === undefined) {
+      const limits = this.#limits();
+      const turn = this.#turn();
+      const isDue = turn !== undefined && turn.atMs <= this.#options.clock.monotonicMs();
+      return { kind: 'none', turn: isDue, waitingFor: describeWait(shortage(this.#all(), limits), limits) };
+    }
+    const { slot, sinceMs, checked } = this.#held;
+    const surplus = this.#ours().flatMap(({ name }) => (name === slot ? [] : [name]));
+    return { kind: 'held', slot, heldForMs: this.#options.clock.monotonicMs() - sinceMs, checked, surplus };
+  }
+
+  /**
+   * Takes a free slot when it is our turn, then lists all held ones, and gives it back where there are too many. With a slot
+   * in hand it only lists. Throws ClusterError; then `facts` say what is in hand, as soon as that is known.
+   */
+  async acquire(signal: AbortSignal): Promise<Attempt> {
+    const limits = await this.#currentLimits(signal);
+    if (this.#held === undefined) {
+      const turn = this.#turn();
+      if (turn === undefined || turn.atMs > this.#options.clock.monotonicMs()) return this.#notYet(limits);
+      if (!(await this.#take(turn.slot, limits, signal))) {
+        return { kind: 'refused', code: 'lost-race', text: `another node was faster to take ${turn.slot}` };
+      }
+    }
+    return await this.#check(limits, signal);
+  }
+
+  /** One more write on the Lease, on condition that it is still ours. Throws `lock/lost` or ClusterError: no reboot then. */
+  async confirm(slot: string, signal: AbortSignal): Promise<void> {
+    const { node, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const before = this.#book.get(slot)?.resourceVersion;
+    const { done, known } = await this.#write(
+      {
+        name: slot,
+        body: () => confirmedBody(nowMs),
+        mayWrite: (now) => now !== undefined && isHeldBy(now, node),
+        isDone: (now) =>
+          now !== undefined && isHeldBy(now, node) && now.renewedAtMs === nowMs && now.resourceVersion !== before,
+      },
+      signal,
+    );
+    if (done) return;
+    const found = known === undefined ? 'there is no such Lease' : describeHolder(known);
+    throw new NodetenderError(
+      'lock/lost',
+      `expected node ${node.name} (UID ${node.uid}) to hold Lease ${slot}, but ${found}. It was freed by somebody else, or by the end of the Node object`,
+    );
+  }
+
+  /** Gives a slot back, to the oldest waiting. Without effect where it is not ours. Throws ClusterError. */
+  async release(slot: string, signal: AbortSignal): Promise<void> {
+    await this.#free(slot, await this.#successors(slot, signal), signal);
+  }
+
+  async #take(name: string, { pool }: Limits, signal: AbortSignal): Promise<boolean> {
+    const { node, clock } = this.#options;
+    const { done } = await this.#write(
+      {
+        name,
+        body: (known) => takenBody(known, pool, node, clock.nowMs()),
+        mayWrite: (known) => known === undefined || this.#counted(known).holder === undefined,
+        isDone: (known) => known !== undefined && isHeldBy(known, node),
+      },
+      signal,
+    );
+    return done;
+  }
+
+  /** Whoever takes a slot writes before it reads: of those who are too many, the last to write sees all the others. */
+  async #check(limits: Limits, signal: AbortSignal): Promise<Attempt> {
+    const listed = (await this.#book.list(signal)).map((slot) => this.#counted(slot));
+    const slot = this.#held?.slot;
+    const isListed = listed.some((one) => one.name === slot && isHeldBy(one, this.#options.node));
+    if (slot === undefined || !isListed) {
+      if (slot !== undefined) await this.#book.read(slot, signal);
+      return { kind: 'refused', code: 'lost-race', text: `${slot ?? 'the slot'} was taken from us at once` };
+    }
+    const over = excess(listed, limits);
+    if (over === undefined) {
+      this.#held = { slot, sinceMs: this.#held?.sinceMs ?? 0, checked: true };
+      this.#refusals = 0;
+      return { kind: 'acquired', slot };
+    }
+    this.#refusals += 1;
+    const { clock, random } = this.#options;
+    this.#notBeforeMs = clock.monotonicMs() + backoffMs(againBackoff, this.#refusals, random);
+    await this.#free(slot, undefined, signal);
+    return { kind: 'refused', code: over.code, text: describeWait(over, limits) };
+  }
+
+  async #free(name: string, hint: Hint | undefined, signal: AbortSignal): Promise<void> {
+    const { node, clock } = this.#options;
+    const isOurs = (known: Slot | undefined): boolean => known !== undefined && isHeldBy(known, node);
+    const body = (): LeaseBody => freedBody(hint, clock.nowMs());
+    await this.#write({ name, body, mayWrite: isOurs, isDone: (known) => !isOurs(known) }, signal);
+  }
+
+  async #write(write: SlotWrite, signal: AbortSignal): Promise<Written> {
+    const { port, namespace } = this.#options;
+    return await writeSlot(port, this.#book, namespace, write, signal);
+  }
+
+  /** A hint is worth one list, and never a slot that stays held. */
+  async #successors(name: string, signal: AbortSignal): Promise<Hint | undefined> {
+    const { port, queuedSince, settings, node, log } = this.#options;
+    const slot = this.#book.get(name);
+    if (slot === undefined) return undefined;
+    const { pools } = settings();
+    try {
+      const waiting = (await listWaiting(port, queuedSince, signal)).filter((one) => one.name !== node.name);
+      const counts = slotCounts(pools, this.#poolSizes?.sizes ?? new Map());
+      return successors(waiting, pools, roomAfter(slot, this.#all(), pools, counts));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.warn(
+        { slot: name, problem: messageOf(error) },
+        'the waiting nodes could not be listed: the slot goes to any',
+      );
+      return undefined;
+    }
+  }
+
+  #notYet(limits: Limits): Attempt {
+    const missing = shortage(this.#all(), limits);
+    if (missing !== undefined) return { kind: 'refused', code: missing.code, text: describeWait(missing, limits) };
+    return { kind: 'refused', code: 'not-our-turn', text: 'others are named to take it first' };
+  }
+
+  /** Undefined while there is no room for one more. */
+  #turn(): Turn | undefined {
+    const limits = this.#limits();
+    const all = this.#all();
+    const nowMs = this.#options.clock.monotonicMs();
+    if (shortage(all, limits) !== undefined) {
+      this.#opening = undefined;
+      this.#wasFull = true;
+      return undefined;
+    }
+    this.#opening ??= { sinceMs: nowMs, wasThere: !this.#wasFull, draw: this.#options.random() };
+    const turn = turnOf(this.#options.node.name, slotNames(limits.pool, limits.slots), all, this.#opening);
+    return turn && { slot: turn.slot, atMs: Math.max(turn.atMs, this.#notBeforeMs) };
+  }
+
+  /** All slots, those that have gone stale as free ones. */
+  #all(): SeenSlot[] {
+    return this.#book.all().map((slot) => this.#counted(slot));
+  }
+
+  #counted<S extends Slot>(slot: S): S {
+    const { settings, clock, node } = this.#options;
+    const { staleAfterMs } = settings();
+    const seen = this.#book.get(slot.name);
+    if (staleAfterMs === undefined || seen?.resourceVersion !== slot.resourceVersion || isHeldBy(slot, node))
+      return slot;
+    return clock.monotonicMs() - seen.seenAtMs < staleAfterMs ? slot : { ...slot, holder: undefined };
+  }
+
+  #ours(): SeenSlot[] {
+    return this.#book.all().filter((slot) => isHeldBy(slot, this.#options.node));
+  }
+
+  #limits(): Limits {
+    const { settings, labels } = this.#options;
+    const { pools } = settings();
+    const pool = poolOf(pools, labels());
+    const slots = slotsOf(pool, this.#poolSizes?.sizes.get(pool.name) ?? 0);
+    return { pool: pool.name, slots, cap: pools.cap, pools: new Set(pools.list.map(({ name }) => name)) };
+  }
+
+  async #currentLimits(signal: AbortSignal): Promise<Limits> {
+    const { settings, labels, port, clock } = this.#options;
+    const { pools } = settings();
+    const asOfMs = clock.monotonicMs();
+    const isOld = asOfMs - (this.#poolSizes?.asOfMs ?? Number.NEGATIVE_INFINITY) > poolSizesForMs;
+    if (isOld && 'percent' in poolOf(pools, labels()).concurrency) {
+      this.#poolSizes = { sizes: await countPools(port, pools, signal), asOfMs };
+    }
+    return this.#limits();
+  }
+
+  #changed(): void {
+    const ours = this.#ours().map(({ name }) => name);
+    const recorded = this.#options.recordedSlot();
+    const kept = [this.#held?.slot, recorded].find((name) => name !== undefined && ours.includes(name));
+    const slot = kept ?? ours[0];
+    if (slot === undefined) this.#held = undefined;
+    else if (slot !== this.#held?.slot) {
+      this.#held = { slot, sinceMs: this.#options.clock.monotonicMs(), checked: false };
+    }
+    this.#bell.ring();
+    this.#options.onChange();
+  }
+
+  /** A turn comes by the passing of time, which no watch tells. */
+  async #announceTurns(signal: AbortSignal): Promise<void> {
+    const { clock, onChange } = this.#options;
+    while (!signal.aborted) {
+      const turn = this.#book.synced && this.#held === undefined ? this.#turn() : undefined;
+      const waitMs = turn === undefined ? lookAgainMs : turn.atMs - clock.monotonicMs();
+      const over = new AbortController();
+      const until = AbortSignal.any([signal, over.signal]);
+      const isDue = waitMs <= 0;
+      if (isDue) onChange();
+      await Promise.race([this.#bell.wait(until), clock.sleep(isDue ? lookAgainMs : waitMs, until)]);
+      over.abort();
+    }
+  }
+}

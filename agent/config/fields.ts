@@ -43,7 +43,9 @@ export function mapping<Shape extends z.core.$ZodShape>(
   if (!disagreement) return kind;
   const agree = z.superRefine<z.output<typeof kind>>(
     (fields, context) => {
-      const refused = disagreement(fields);
+      const unsound = new Set(context.issues.map(({ path }) => path?.[0]));
+      const sound = Object.fromEntries(Object.entries(fields).filter(([key]) => !unsound.has(key)));
+      const refused = disagreement(sound as Partial<typeof fields>);
       if (refused) context.addIssue({ code: 'custom', path: [refused.key], message: refused.what, input: fields });
     },
     // Also beside other problems, so that all are told at once.
@@ -71,6 +73,23 @@ export function count(min: number, max: number) {
     { title: `${min} to ${max}`, type: 'integer', minimum: min, maximum: max },
     (input) =>
       Number.isInteger(input) && (input as number) >= min && (input as number) <= max ? (input as number) : undefined,
+  );
+}
+
+/** So many of something, or so many percent of all there are. */
+export type CountOrPercentage = { readonly count: number } | { readonly percent: number };
+
+export function countOrPercentage(min: number, max: number) {
+  return leaf(
+    `a whole number from ${min} to ${max}, or a percentage such as 10%`,
+    { title: `${min} to ${max}, or percentage`, type: ['integer', 'string'], pattern: PERCENTAGE.source },
+    (input): CountOrPercentage | undefined => {
+      if (Number.isInteger(input)) {
+        return (input as number) >= min && (input as number) <= max ? { count: input as number } : undefined;
+      }
+      const percent = typeof input === 'string' ? parsePercentage(input) : undefined;
+      return percent !== undefined && percent <= 100 ? { percent } : undefined;
+    },
   );
 }
 

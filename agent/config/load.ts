@@ -6,6 +6,7 @@ import type { Schedule } from '../images/schedule.ts';
 import { readDocument } from './document.ts';
 import { problem, problemsOf, refusal } from './problems.ts';
 import type { Problem } from './problems.ts';
+import { rebootConfig } from './rebootconfig.ts';
 import { keysAt, schema } from './schema.ts';
 
 /** A ConfigMap holds at most 1 MiB; a thousand rules are 64 KiB. */
@@ -77,7 +78,7 @@ function refused(source: string, problems: readonly Problem[]): NodetenderError 
 }
 
 /** From the file's words to the rooms': units in the names, and what belongs together in one value. */
-function toConfig({ stateDirectory, runtime, log, http, images, cluster }: z.output<typeof schema>) {
+function toConfig({ stateDirectory, runtime, log, http, images, cluster, reboot }: z.output<typeof schema>) {
   const { schedule, budget, disk } = images;
   const when: Schedule['when'] = schedule.cron
     ? { cron: schedule.cron, timeZone: schedule.timeZone }
@@ -133,5 +134,6 @@ function toConfig({ stateDirectory, runtime, log, http, images, cluster }: z.out
       nodeFilter: cluster.nodeFilter,
       imageList: { timeoutMs: cluster.imageList.timeout },
     },
+    reboot: rebootConfig(reboot),
   };
 }

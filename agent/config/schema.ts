@@ -14,6 +14,7 @@ import {
   size,
 } from './fields.ts';
 import type { Path } from './problems.ts';
+import { rebootSection } from './rebootschema.ts';
 import {
   absolutePath,
   cron,
@@ -195,6 +196,8 @@ export const schema = section('Configuration of the Nodetender agent.', {
       timeout: field(duration('1m', '1d'), '15m', 'A node that has not reported for this long counts as failed.'),
     }),
   }),
+
+  reboot: rebootSection,
 });
 
 /** The keywords of JSON Schema that describe the file. */

@@ -10,9 +10,10 @@ const EXAMPLE = new URL('../../../docs/nodetender.example.yaml', import.meta.url
 const REFERENCE = new URL('../../../docs/configuration.md', import.meta.url);
 
 const keys = keysOf(jsonSchema());
-/** Keys of list entries are mandatory in them; all others may be left out. */
+const lists = new Set(keys.filter(({ schema }) => schema.type === 'array').map(({ path }) => path.join('.')));
+/** Keys of list entries may be mandatory in them; all others may be left out. */
 const inLists = (path: readonly string[]): boolean =>
-  path.includes('keepNewestTags') && path.at(-1) !== 'keepNewestTags';
+  path.some((_, depth) => depth > 0 && lists.has(path.slice(0, depth).join('.')));
 
 describe('the JSON Schema', () => {
   it('describes every key, and has a default for every one that may be left out', () => {
@@ -57,6 +58,7 @@ describe('the JSON Schema', () => {
 
 describe('the annotated example', () => {
   const text = readFileSync(EXAMPLE, 'utf8');
+  const lines = text.split('\n');
   /** `#key: value`, without a blank, is a setting that is off. */
   const OFF = /^( *)#(?=[A-Za-z]+: )/;
 
@@ -69,18 +71,14 @@ describe('the annotated example', () => {
     const shown = new Set<string>();
     // Settings that are off stand beside the ones in force: the doubles are meant.
     collectKeys(parseDocument(everything, { uniqueKeys: false }).contents?.toJSON(), [], shown);
-    for (const line of text.split('\n').filter((line) => OFF.test(line) && line.includes('{'))) {
-      const [section, value] = Object.entries(parseDocument(line.replace(OFF, '')).toJS() as object)[0] ?? [
-        '',
-        undefined,
-      ];
-      collectKeys(value, ['images', section], shown);
+    for (const [index, line] of lines.entries()) {
+      if (!OFF.test(line) || !line.includes('{')) continue;
+      collectKeys(parseDocument(line.replace(OFF, '')).toJS(), sectionsAbove(lines, index), shown);
     }
     expect([...shown].toSorted()).toEqual(keys.map(({ path }) => path.join('.')).toSorted());
   });
 
   it('has settings that are off and can be put in force one by one', () => {
-    const lines = text.split('\n');
     const off = lines.flatMap((line, index) => (OFF.test(line) ? [index] : []));
     expect(off.length).toBeGreaterThan(8);
     for (const index of off) {
@@ -88,6 +86,9 @@ describe('the annotated example', () => {
       const key = setting.slice(0, setting.indexOf(':') + 1);
       const replaced = key.endsWith('cron:') ? key.replace('cron:', 'every:') : key;
       const without = lines.filter((line, at) => at === index || !line.startsWith(`${replaced} `));
+      // What needs an address of Prometheus is given one.
+      const prometheus = without.indexOf('  prometheus:');
+      if (!key.includes('url:')) without.splice(prometheus + 1, 0, '    url: http://127.0.0.1:9090');
       const changed = without.map((line) => (line === lines[index] ? setting : line)).join('\n');
       expect(() => parseConfig(changed, setting)).not.toThrow();
     }
@@ -102,6 +103,14 @@ describe('the annotated example', () => {
     expect(bare).toEqual([]);
   });
 });
+
+/** The keys of the mappings that a line of the example is in. */
+function sectionsAbove(lines: readonly string[], index: number): string[] {
+  const indent = /^ */.exec(lines[index] ?? '')?.[0].length ?? 0;
+  if (indent === 0) return [];
+  const above = lines.slice(0, index).findLastIndex((line) => new RegExp(`^ {${indent - 2}}[a-z]`).test(line));
+  return [...sectionsAbove(lines, above), (lines[above] ?? '').trim().replace(':', '')];
+}
 
 describe('the reference', () => {
   it('is what the schema says', async () => {

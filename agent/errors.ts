@@ -55,7 +55,7 @@ export type ErrorCode =
   | 'host/no-init'
   | 'host/no-bus'
   | 'host/bus-denied'
-  | 'host/bus-lost'
+  | 'host/bus-unreachable'
   | 'host/bad-response'
   | 'host/no-logind'
   | 'host/logind-denied'

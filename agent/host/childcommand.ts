@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+import type { Clock } from '../clock.ts';
+import { withinDeadline } from '../cluster/deadline.ts';
+import { messageOf, NodetenderError } from '../errors.ts';
+
+export interface CommandOptions {
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CommandResult {
+  /** Undefined when a signal ended it. */
+  readonly exitCode: number | undefined;
+  /** The end of what it wrote to both outputs. */
+  readonly output: string;
+}
+
+const MAX_OUTPUT_BYTES = 4096;
+/** What it wrote last may arrive after its end, and a child of its own may hold its outputs open for ever. */
+const LAST_OUTPUT_MS = 200;
+const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+
+/**
+ * Runs a program without a shell, with an environment of its own. Throws `host/command-failed` when it does not start, and
+ * `host/deadline` or `host/cancelled` after ending it and its children.
+ */
+export async function runCommand(argv: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  const { clock, deadlineMs: ms, signal } = options;
+  const name = JSON.stringify(argv.join(' '));
+  return await withinDeadline(
+    { clock, ms, signal },
+    (over) => run(argv, clock, over),
+    (why) =>
+      why === 'cancelled'
+        ? new NodetenderError('host/cancelled', `${name} was cancelled`)
+        : new NodetenderError('host/deadline', `${name} has not ended within ${ms / 1000} s and was killed`),
+  );
+}
+
+async function run(argv: readonly string[], clock: Clock, over: AbortSignal): Promise<CommandResult> {
+  const [program = '', ...args] = argv;
+  // In a session of its own, so that its children can be ended with it.
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: ENVIRONMENT, detached: true });
+  const output = new Tail();
+  child.stdout.on('data', (bytes: Buffer) => output.append(bytes));
+  child.stderr.on('data', (bytes: Buffer) => output.append(bytes));
+  const closed = once(child, 'close').catch(() => undefined);
+  const kill = (): void => killGroup(child);
+  over.addEventListener('abort', kill, { once: true });
+  let exitCode: number | null;
+  try {
+    [exitCode] = (await once(child, 'exit')) as [number | null];
+  } catch (error) {
+    throw new NodetenderError('host/command-failed', `cannot run ${JSON.stringify(program)}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  } finally {
+    over.removeEventListener('abort', kill);
+  }
+  await Promise.race([closed, clock.sleep(LAST_OUTPUT_MS)]);
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return { exitCode: exitCode ?? undefined, output: output.text() };
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** The last bytes of an output. */
+class Tail {
+  #bytes: Buffer = Buffer.alloc(0);
+
+  append(bytes: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, bytes]).subarray(-MAX_OUTPUT_BYTES);
+  }
+
+  text(): string {
+    return this.#bytes.toString('utf8').trim();
+  }
+}

@@ -95,6 +95,14 @@ const DENIED = new Set([
   'org.freedesktop.DBus.Error.InteractiveAuthorizationRequired',
 ]);
 
+/** What the bus says in the place of a service that took a call and went away. */
+const UNANSWERED = new Set([
+  'org.freedesktop.DBus.Error.NoReply',
+  'org.freedesktop.DBus.Error.Disconnected',
+  'org.freedesktop.DBus.Error.Timeout',
+  'org.freedesktop.DBus.Error.TimedOut',
+]);
+
 function translated(error: BusError, member: string): NodetenderError {
   const said = `${error.errorName}: ${messageOf(error).slice(0, MAX_TEXT_LENGTH)}`;
   if (ABSENT.has(error.errorName)) {
@@ -106,6 +114,11 @@ function translated(error: BusError, member: string): NodetenderError {
   }
   if (error.errorName === 'org.freedesktop.login1.BlockedByInhibitorLock') {
     return new NodetenderError('host/inhibited', `a program on the host forbids the shutdown for now (${said})`, {
+      cause: error,
+    });
+  }
+  if (UNANSWERED.has(error.errorName)) {
+    return new NodetenderError('host/bus-unreachable', `systemd-logind has not answered ${member} (${said})`, {
       cause: error,
     });
   }

@@ -17,6 +17,9 @@ describeHostContract('the host in memory', async () => {
   return {
     port: inMemoryHostPort(host),
     host,
+    endLogind: async () => {
+      host.hasLogind = false;
+    },
     passDeadline: () => clock.advance(MORE_THAN_A_DEADLINE_MS),
     dispose: async () => undefined,
   };
@@ -33,6 +36,9 @@ describeHostContract('an emulated bus', async () => {
   return {
     port: logindHost({ socketPath: bus.socketPath, clock }),
     host,
+    endLogind: async () => {
+      host.hasLogind = false;
+    },
     passDeadline: async () => {
       await called.promise;
       await clock.advance(MORE_THAN_A_DEADLINE_MS);

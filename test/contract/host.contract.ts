@@ -9,6 +9,8 @@ export interface HostUnderTest {
   readonly port: HostPort;
   /** What stands behind the port. */
   readonly host: EmulatedHost;
+  /** Ends logind for good. */
+  endLogind(): Promise<void>;
   /** Lets the deadline of a call pass that has reached a host which answers nothing. */
   passDeadline(call: Promise<unknown>): Promise<void>;
   dispose(): Promise<void>;
@@ -137,7 +139,7 @@ export function describeHostContract(name: string, start: () => Promise<HostUnde
     });
 
     it('says so where there is no logind', async () => {
-      host.hasLogind = false;
+      await under.endLogind();
       expect(await port.canReboot()).toMatchObject({ able: false, code: 'host/no-logind' });
       expect((await refusal(port.reboot())).code).toBe('host/no-logind');
       expect((await refusal(port.inhibitors())).code).toBe('host/no-logind');

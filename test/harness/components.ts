@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** The two generations of containerd that nodes run: Debian's 1.6, and 2.x built from its module. */
@@ -46,4 +46,27 @@ export function kubernetesComponents(): KubernetesComponents {
     if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
   }
   return programs;
+}
+
+export interface HostComponents {
+  readonly dbusDaemon: string;
+  readonly logind: string;
+  readonly inhibit: string;
+  /** Folders of the libraries that these need and this machine may not have, joined as LD_LIBRARY_PATH is. */
+  readonly libraryPath: string;
+}
+
+/** What a node has to be rebooted by: the message bus and systemd-logind, as paths. */
+export function hostComponents(): HostComponents {
+  const folder = `${real}/host`;
+  const programs = {
+    dbusDaemon: `${folder}/usr/bin/dbus-daemon`,
+    logind: `${folder}/lib/systemd/systemd-logind`,
+    inhibit: `${folder}/bin/systemd-inhibit`,
+  };
+  for (const program of Object.values(programs)) {
+    if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  }
+  const libraries = globSync(`${folder}/{lib,usr/lib}/*-linux-gnu{,/systemd}`);
+  return { ...programs, libraryPath: libraries.join(':') };
 }

@@ -18,12 +18,12 @@ export interface PodView {
 /** The pods bound to one node. */
 export class PodsOfNode extends Watched<PodObject, PodView> {
   constructor(nodeName: string, options: Omit<WatchedOptions<PodObject, PodView>, 'resource' | 'scope' | 'project'>) {
-    super({ ...options, resource: pods, scope: boundTo(nodeName), project: viewOfPod });
+    super({ ...options, resource: pods, scope: podsBoundTo(nodeName), project: viewOfPod });
   }
 }
 
 /** Asked for whole, without pages: only so does the API server answer from its index of pods by node. */
-function boundTo(nodeName: string): Scope {
+export function podsBoundTo(nodeName: string): Scope {
   return { fieldSelector: `spec.nodeName=${nodeName}` };
 }
 

@@ -1,0 +1,77 @@
+import type { ErrorCode } from '../../errors.ts';
+
+/** What stands between a pod and its end. Codes are stable: metrics and scripts name them. */
+export type ObstacleCode =
+  | 'budget'
+  | 'several-budgets'
+  | 'namespace-terminating'
+  | 'throttled'
+  | 'no-answer'
+  | 'refused'
+  | 'ending'
+  | 'waits-its-turn'
+  | 'timed-out';
+
+/** What is to be done after an answer of the eviction API. */
+export type Verdict =
+  /** Accepted: its end is seen by the watch. */
+  | { readonly next: 'await-end' }
+  | { readonly next: 'gone' }
+  /** Read the pod: another one may have its name by now. */
+  | { readonly next: 'look' }
+  | { readonly next: 'retry'; readonly afterMs: number; readonly obstacle: ObstacleCode }
+  /** Asking again will not help. */
+  | { readonly next: 'give-up'; readonly obstacle: ObstacleCode };
+
+export interface EvictionAnswer {
+  /** Undefined where it was accepted. */
+  readonly code: ErrorCode | undefined;
+  /** As the server asks for. */
+  readonly retryAfterMs: number | undefined;
+  /** Answers of this pod in a row that were failures of the server's, this one included. */
+  readonly failures: number;
+}
+
+/** As `kubectl drain` waits: budgets change when pods elsewhere have become ready, which takes seconds. */
+export const retryMs = 5_000;
+
+/** A longer Retry-After is taken for a mistake. */
+const maxRetryAfterMs = 60_000;
+
+/** A webhook that is being moved fails for a while; one that fails longer needs a person. */
+const maxFailures = 5;
+
+export function verdictOf({ code, retryAfterMs = 0, failures }: EvictionAnswer): Verdict {
+  const retry = (obstacle: ObstacleCode): Verdict => ({
+    next: 'retry',
+    afterMs: Math.min(maxRetryAfterMs, Math.max(retryMs, retryAfterMs)),
+    obstacle,
+  });
+  switch (code) {
+    case undefined:
+      return { next: 'await-end' };
+    case 'cluster/not-found':
+      return { next: 'gone' };
+    case 'cluster/conflict':
+      return { next: 'look' };
+    case 'cluster/disruption-budget':
+      return retry('budget');
+    case 'cluster/throttled':
+      return retry('throttled');
+    case 'cluster/namespace-terminating':
+      // The namespace's controller deletes it in its own time.
+      return retry('namespace-terminating');
+    case 'cluster/unavailable':
+    case 'cluster/timeout':
+    case 'cluster/bad-response':
+    case 'cluster/unauthorized':
+      // It may have been accepted all the same; asked again, it costs nothing.
+      return retry('no-answer');
+    case 'cluster/failed':
+      return failures < maxFailures ? retry('no-answer') : { next: 'give-up', obstacle: 'no-answer' };
+    case 'cluster/several-budgets':
+      return { next: 'give-up', obstacle: 'several-budgets' };
+    default:
+      return { next: 'give-up', obstacle: 'refused' };
+  }
+}

@@ -17,9 +17,16 @@ export const nodeAnnotations = {
   status: 'status',
   /** What became of ImageLists here, ImageListResults. */
   imageList: 'imagelist',
+  /** A new value asks for one reboot; one that begins with `now` for one outside the windows. */
+  reboot: 'reboot',
+  /** How far the reboot is and what the agent has to know after it, a State. */
+  rebootStatus: 'reboot-status',
 } as const;
 
 type NodeAnnotation = (typeof nodeAnnotations)[keyof typeof nodeAnnotations];
+
+/** Label of a Node: the phase of its reboot, absent where it is idle. */
+export const stateLabel = `${annotationPrefix}state`;
 
 /** `metadata.annotations` of a patch; null removes one. */
 export function annotationsPatch(values: Partial<Record<NodeAnnotation, string | null>>): object {
@@ -32,9 +39,6 @@ export function annotationsPatch(values: Partial<Record<NodeAnnotation, string |
 /** The ConfigMap in the agent's namespace that everybody watches, and its annotation: any value is the reason to pause. */
 export const controlConfigMap = 'nodetender-control';
 export const pauseAnnotation = `${annotationPrefix}pause`;
-
-/** On a Node: the phase that its reboot is in; none while it is idle. */
-export const stateLabel = `${annotationPrefix}state`;
 
 /** On the Leases that are slots: the pool they belong to. */
 export const poolLabel = `${annotationPrefix}pool`;

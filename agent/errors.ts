@@ -42,6 +42,15 @@ export type ErrorCode =
   | 'cluster/cancelled'
   | 'cluster/too-large'
   | 'cluster/bad-response'
+  // Servers beside the API server (agent/web), Prometheus (agent/reboot/gates), messages (agent/observe/notify)
+  | 'web/unreachable'
+  | 'web/deadline'
+  | 'web/cancelled'
+  | 'web/too-large'
+  | 'prometheus/failed'
+  | 'prometheus/bad-response'
+  | 'notify/no-url'
+  | 'notify/refused'
   // A cleaning run
   | 'run/busy'
   | 'run/stopped'

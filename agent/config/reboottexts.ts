@@ -1,5 +1,6 @@
 import { parseLabelSelector } from '../eraser/selectors.ts';
 import { parseDestination } from '../observe/notify/destination.ts';
+import { BODY_PLACEHOLDERS, placeholdersOf, TEXT_PLACEHOLDERS } from '../observe/notify/template.ts';
 import { parseAlertPattern } from '../reboot/gates/alerts.ts';
 import { controlPlanePool, defaultPool } from '../reboot/lock/pools.ts';
 import { parseTimeOfDay } from '../reboot/window.ts';
@@ -103,9 +104,10 @@ export const environmentVariable = text(
 );
 
 export const messageTemplate = text(
-  `a text of 1 to ${MAX_MESSAGE_LENGTH} characters`,
-  { title: 'text', minLength: 1, maxLength: MAX_MESSAGE_LENGTH, examples: ['Draining node {{node}}'] },
-  (template) => (template.trim() !== '' && template.length <= MAX_MESSAGE_LENGTH ? template : undefined),
+  `a text of at most ${MAX_MESSAGE_LENGTH} characters`,
+  { title: 'text', maxLength: MAX_MESSAGE_LENGTH, examples: ['Draining node {{node}}'] },
+  (template) =>
+    template.length <= MAX_MESSAGE_LENGTH ? withKnownPlaceholders(template, TEXT_PLACEHOLDERS) : undefined,
 );
 
 /** Reads to a secret. Refused without being quoted. */
@@ -117,7 +119,8 @@ export const notifyUrl = text('a URL such as slack://TOKEN/TOKEN/TOKEN', { title
 export const webhookBody = text(
   `JSON of 1 to ${MAX_BODY_LENGTH} characters with placeholders in its strings, such as {"text":"{{message}}"}`,
   { title: 'JSON', minLength: 1, maxLength: MAX_BODY_LENGTH },
-  (body) => (body.length <= MAX_BODY_LENGTH && isJson(body) ? body : undefined),
+  (body) =>
+    body.length <= MAX_BODY_LENGTH && isJson(body) ? withKnownPlaceholders(body, BODY_PLACEHOLDERS) : undefined,
 );
 
 function isJson(text: string): boolean {
@@ -127,4 +130,10 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function withKnownPlaceholders(template: string, known: readonly string[]): string {
+  const unknown = placeholdersOf(template).find((name) => !known.includes(name));
+  if (unknown === undefined) return template;
+  throw new Error(`expected ${known.map((name) => `{{${name}}}`).join(' or ')}, found {{${unknown}}}`);
 }

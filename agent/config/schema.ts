@@ -217,8 +217,12 @@ export interface JsonSchema {
 
 /** JSON Schema (draft 7, which Helm reads too) of the file, with a description and a default for every key. */
 export function jsonSchema(): JsonSchema {
-  return z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonSchema;
+  // Kept, because a file with many unknown keys asks for it at each.
+  described ??= z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonSchema;
+  return described;
 }
+
+let described: JsonSchema | undefined;
 
 /** The keys known in the mapping at `path`. */
 export function keysAt(path: Path): readonly string[] {

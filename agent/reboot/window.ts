@@ -34,6 +34,8 @@ export interface Windows {
 export interface WindowAnswer {
   readonly open: boolean;
   readonly code: 'no-windows' | 'allowed' | 'outside' | 'denied';
+  /** The code as a sentence, without a final full stop. */
+  readonly reason: string;
   /** When it next is the other way; undefined when never, or not within a year. */
   readonly changesAtMs: number | undefined;
 }
@@ -46,10 +48,17 @@ const HORIZON_MS = 366 * DAY_MS;
 /** A bound for windows of minutes that cancel each other out; a year of one window a day takes a thousand. */
 const MAX_STEPS = 5000;
 
+const REASONS = {
+  'no-windows': 'reboot.windows allows it at any time',
+  allowed: 'a window of reboot.windows.allow is open',
+  outside: 'no window of reboot.windows.allow is open',
+  denied: 'a window of reboot.windows.deny is open',
+} as const;
+
 /** Whether a reboot may happen at `nowMs`, why, and when that changes. */
 export function windowAt(windows: Windows, nowMs: number): WindowAnswer {
   const code = codeAt(windows, nowMs);
-  return { open: isOpen(code), code, changesAtMs: nextChangeMs(windows, nowMs, isOpen(code)) };
+  return { open: isOpen(code), code, reason: REASONS[code], changesAtMs: nextChangeMs(windows, nowMs, isOpen(code)) };
 }
 
 /** Minutes since midnight of a text such as 22:30; undefined when it is none. */

@@ -123,7 +123,8 @@ function webhook(url: URL, scheme: 'http' | 'https'): Destination | undefined {
   const messageKey = query.get('messagekey') ?? 'message';
   const isJson = query.get('template')?.toLowerCase() === 'json';
   const contentType = query.get('contenttype') ?? (isJson ? 'application/json' : 'text/plain; charset=utf-8');
-  for (const key of [...query.keys()]) if (key.startsWith('@') || SENDER_KEYS.has(key)) query.delete(key);
+  const forSender = [...query.keys()].filter((key) => key.startsWith('@') || SENDER_KEYS.has(key));
+  for (const key of forSender) query.delete(key);
   return {
     kind: 'webhook',
     url: address,

@@ -1,4 +1,6 @@
-import type { Sample } from './prometheus.ts';
+import type { Blocker } from '../state.ts';
+import { listed } from './pods.ts';
+import type { Sample } from './samples.ts';
 
 /** Which alerts block a reboot. */
 export interface AlertFilter {
@@ -33,11 +35,16 @@ export function parseAlertPattern(text: string): RegExp | undefined {
   }
 }
 
-/** Names of the alerts that block, each once, in order. */
-export function blockingAlerts(samples: readonly Sample[], { ignore, only, firingOnly }: AlertFilter): string[] {
+/** The alerts that block, as one blocker that names them; undefined when none does. */
+export function alertsInTheWay(
+  samples: readonly Sample[],
+  { ignore, only, firingOnly }: AlertFilter,
+): Blocker | undefined {
   const names = samples
     .filter(({ value, labels }) => value !== 0 && (!firingOnly || labels.get('alertstate') === 'firing'))
     .map(({ labels }) => (labels.get('alertname') ?? '').slice(0, MAX_NAME_LENGTH))
     .filter((name) => name !== '' && ignore?.test(name) !== true && only?.test(name) !== false);
-  return [...new Set(names)].toSorted();
+  const distinct = [...new Set(names)].toSorted();
+  if (distinct.length === 0) return undefined;
+  return { gate: 'prometheus', reason: `${distinct.length === 1 ? 'alert' : 'alerts'} ${listed(distinct)}` };
 }

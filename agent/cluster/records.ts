@@ -68,7 +68,7 @@ export const maxRecordBytes = 4096;
 /** Characters of a value of `nodetender.dev/clean`, so that a result always has room to name it. */
 export const maxRequestLength = 253;
 /** Names and messages longer than this are shortened, from where they begin. */
-const maxTextLength = 256;
+export const maxTextLength = 256;
 /** Reason codes are a closed set of ours; more of them are nobody's. */
 const maxReasons = 64;
 /** Newest first; one result is at most about 400 bytes. */
@@ -151,7 +151,8 @@ function encodeFitting<T>(items: readonly T[], whole: (items: readonly T[]) => o
   }
 }
 
-function decode<T extends z.core.$ZodType>(schema: T, value: string): Decoded<z.output<T>> {
+/** How every value of ours is read: JSON, of bounded length, that fits `schema`. */
+export function decode<T extends z.core.$ZodType>(schema: T, value: string): Decoded<z.output<T>> {
   // Ours are never so long: not worth the parser's memory.
   if (value.length > maxRecordBytes) return refused(`expected at most ${maxRecordBytes} bytes, found more`);
   let json: unknown;
@@ -170,6 +171,6 @@ function refused(problem: string): Decoded<never> {
   return { ok: false, problem: shortened(problem) };
 }
 
-function shortened(name: string): string {
+export function shortened(name: string): string {
   return name.length > maxTextLength ? `${name.slice(0, maxTextLength - 1)}…` : name;
 }

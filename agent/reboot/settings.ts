@@ -15,7 +15,9 @@ export interface Settings {
   readonly cordonDelayMs: number;
   /** From the end of the drain to the reboot. */
   readonly rebootDelayMs: number;
+  /** Votes before the reboot. Those after it have until `verifyDeadlineMs`. */
   readonly hooks: {
+    /** From the cordon; Infinity: however long. */
     readonly timeoutMs: number;
     readonly whenTimedOut: 'back-out' | 'go-on';
   };

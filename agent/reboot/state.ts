@@ -30,61 +30,65 @@ export type Phase = (typeof phases)[number];
 export const marks = ['prefer-no-schedule', 'load-balancers', 'scale-down'] as const;
 export type Mark = (typeof marks)[number];
 
+export const needKinds = ['sentinel', 'command', 'request'] as const;
+
 export interface Need {
   /** `request` only where no sentinel asks as well. */
-  readonly kind: 'sentinel' | 'command' | 'request';
+  readonly kind: (typeof needKinds)[number];
   /** The queue for a slot is in this order. */
   readonly sinceMs: number;
   /** The value of `nodetender.dev/reboot` that this reboot will have answered. */
-  readonly request?: string;
+  readonly request?: string | undefined;
   readonly packages: readonly string[];
 }
 
 /** Why a phase was entered, or why it lasts. Codes are stable: metrics, Events and scripts name them. */
-export type ReasonCode =
-  | 'nothing-wanted'
-  | 'node-replaced'
-  | 'unknown-facts'
+export const reasonCodes = [
+  'nothing-wanted',
+  'node-replaced',
+  'unknown-facts',
+  /** An answer is on its way. */
+  'asking',
   // wanted
-  | 'settling'
-  | 'held'
-  | 'paused'
-  | 'too-soon'
-  | 'outside-window'
-  | 'gate-blocks'
-  | 'asking-gates'
+  'settling',
+  'held',
+  'paused',
+  'too-soon',
+  'outside-window',
+  'gate-blocks',
   // waiting … rebooting
-  | 'waiting-for-slot'
-  | 'slot-taken'
-  | 'cordon-delay'
-  | 'hooks-pending'
-  | 'ready-to-drain'
-  | 'pods-leaving'
-  | 'reboot-delay'
-  | 'drained'
-  | 'reboot-sent'
-  | 'going-down'
-  | 'reboot-overdue'
-  | 'not-rebooted'
+  'waiting-for-slot',
+  'slot-taken',
+  'cordon-delay',
+  'hooks-pending',
+  'pods-leaving',
+  'reboot-delay',
+  'reboot-sent',
+  'going-down',
+  'reboot-overdue',
+  'not-rebooted',
   // verifying, releasing
-  | 'boot-id-changed'
-  | 'node-not-ready'
-  | 'soaking'
-  | 'health-pending'
-  | 'unhealthy'
-  | 'proven'
-  | 'need-gone'
-  | 'left-cordoned'
+  'boot-id-changed',
+  'node-not-ready',
+  'soaking',
+  'health-pending',
+  'unhealthy',
+  'proven',
+  'need-gone',
+  'left-cordoned',
   // backing off
-  | 'ineffective'
-  | 'uncordoned-by-somebody'
-  | 'slot-lost'
-  | 'hooks-timed-out'
-  | 'drain-failed'
-  | 'drain-impossible'
-  | 'reboot-refused'
-  | 'reboot-did-not-happen'
-  | 'retry';
+  'ineffective',
+  'uncordoned-by-somebody',
+  'slot-lost',
+  'hooks-timed-out',
+  'drain-failed',
+  'drain-impossible',
+  'reboot-refused',
+  'reboot-did-not-happen',
+  'retry',
+  'record-damaged',
+] as const;
+export type ReasonCode = (typeof reasonCodes)[number];
 
 export interface Reason {
   readonly code: ReasonCode;
@@ -103,24 +107,24 @@ export interface State {
   readonly reason: Reason;
   /** The Node object all of this is about: one registered again under the same name starts at idle. */
   readonly nodeUid: string;
-  readonly need?: Need;
+  readonly need?: Need | undefined;
   /** Name of the Lease that was taken. */
-  readonly slot?: string;
-  /** The boot in which the reboot was found to be needed; there in every phase from `wanted` on. */
-  readonly bootIdBefore?: string;
+  readonly slot?: string | undefined;
+  /** The boot that this record is of, in every phase but `idle`: another one now proves that the host has rebooted since. */
+  readonly bootId?: string | undefined;
   readonly cordonedByUs: boolean;
   /** What we put there and nobody else had, in addition to the cordon. */
   readonly marks: readonly Mark[];
   /** Failures in a row. */
   readonly failures: number;
-  /** While backing off: when to try again. Absent: only a new sentinel or a person starts another try. */
-  readonly retryAtMs?: number;
+  /** When to try again, while backing off or with a drain that failed and is to stay. */
+  readonly retryAtMs?: number | undefined;
   /** The last reboot that the boot ID has proven. `judged`: whether it has been seen if the need went with it. */
-  readonly lastReboot?: { readonly bootId: string; readonly atMs: number; readonly judged: boolean };
+  readonly lastReboot?: { readonly bootId: string; readonly atMs: number; readonly judged: boolean } | undefined;
   /** Proven reboots in a row after which the need was still there. */
   readonly inVain: number;
   /** The value of `nodetender.dev/reboot` that was done last. */
-  readonly requestHandled?: string;
+  readonly requestHandled?: string | undefined;
 }
 
 export interface Blocker {
@@ -139,6 +143,8 @@ export interface Answers {
 export const questions = [
   /** May this node reboot now? Gates, inhibitors of the host, the health of the pool. */
   'gates',
+  /** Would the drain succeed, by a dry run? Asked with a slot in hand, before the cordon. */
+  'drain',
   /** Do the workloads that want to be asked before a reboot say yes? */
   'before-reboot',
   /** The same, after it. */
@@ -174,11 +180,14 @@ export type DrainFacts =
   | { readonly kind: 'running'; readonly podsLeft: number; readonly blockedBy: readonly Blocker[] }
   /** A list has shown that nothing is left to evict. By the monotonic clock. */
   | { readonly kind: 'done'; readonly doneForMs: number }
-  /** `impossible`: the attempt (dry run) has shown that it cannot succeed, and nothing was evicted. */
-  | { readonly kind: 'failed'; readonly impossible: boolean; readonly reason: string };
+  /** Out of time, or some pod can never be evicted. By the monotonic clock. */
+  | { readonly kind: 'failed'; readonly failedForMs: number; readonly reason: string };
 
-/** What this life of the agent has asked the host for. A life that finds itself in `rebooting` has asked for nothing. */
+/** What the host has been asked for in this phase. */
 export type RebootCall =
+  /** This life of the agent began in `rebooting`: the one before may have asked. */
+  | { readonly kind: 'unknown' }
+  /** This life wrote `rebooting` itself, or is in another phase, and has not asked. */
   | { readonly kind: 'none' }
   | { readonly kind: 'sent'; readonly sentAgoMs: number }
   | { readonly kind: 'refused'; readonly reason: string };
@@ -199,6 +208,8 @@ export interface Observation {
         readonly sinceMs: number;
         /** For how long the file and its list of packages have not changed. */
         readonly settledForMs: number;
+        /** Written before this boot, which has not met it then. */
+        readonly olderThanBoot: boolean;
         readonly packages: readonly string[];
       }
     | undefined;

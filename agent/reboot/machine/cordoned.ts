@@ -1,0 +1,71 @@
+import type { Reason, Step } from '../state.ts';
+import { backOut, fail } from './givingback.ts';
+import { ASK_EVERY_MS, blockersInWords, freshAnswers, type Moment } from './moment.ts';
+import { isUrgent, wishOf } from './need.ts';
+import { held, outsideWindow } from './obstacles.ts';
+import { step } from './step.ts';
+
+/** Between the cordon and the drain: load balancers and other workloads get their time. */
+export function cordoned(moment: Moment): Step {
+  const { facts, settings } = moment;
+  // Of an earlier try: what left the node then may be back.
+  if (facts.drain.kind !== 'none') {
+    const reason: Reason = { code: 'cordon-delay', text: 'the drain begins anew' };
+    return step(moment, { first: [{ kind: 'stop-drain' }], reason });
+  }
+  const stopped = stoppedBy(moment);
+  if (stopped !== undefined) return stopped;
+  const heldForMs = facts.lock?.kind === 'held' ? facts.lock.heldForMs : 0;
+  if (heldForMs < settings.cordonDelayMs) {
+    const untilMs = facts.nowMs + settings.cordonDelayMs - heldForMs;
+    return step(moment, { reason: { code: 'cordon-delay', text: 'load balancers get time to notice' }, untilMs });
+  }
+  const votes = freshAnswers(moment, 'before-reboot', ASK_EVERY_MS);
+  if (votes === undefined) {
+    const reason: Reason = { code: 'asking', text: 'other workloads are asked' };
+    return step(moment, { reason, effects: [{ kind: 'ask', question: 'before-reboot' }] });
+  }
+  const isTimedOut = heldForMs >= settings.cordonDelayMs + settings.hooks.timeoutMs;
+  if (votes.blockedBy.length > 0 && !isTimedOut) {
+    const untilMs = facts.nowMs + ASK_EVERY_MS - votes.askedAgoMs + 1;
+    return step(moment, { reason: { code: 'hooks-pending', text: `waiting for ${blockersInWords(votes)}` }, untilMs });
+  }
+  if (votes.blockedBy.length > 0 && settings.hooks.whenTimedOut === 'back-out') {
+    return fail(moment, { code: 'hooks-timed-out', text: `no yes in time from ${blockersInWords(votes)}` });
+  }
+  return step(moment, {
+    reason: { code: 'pods-leaving', text: 'the pods are being evicted' },
+    change: { phase: 'draining', retryAtMs: undefined },
+    effects: [{ kind: 'notify', message: 'drain', text: 'the pods are being evicted' }, { kind: 'drain' }],
+  });
+}
+
+/** Why a node that is cordoned for a reboot goes no further. Undefined: it may. */
+export function stoppedBy(moment: Moment): Step | undefined {
+  const { state, facts, node, settings } = moment;
+  if (facts.lock?.kind === 'none') {
+    return fail(moment, { code: 'slot-lost', text: `${state.slot ?? 'the slot'} is no longer held by this node` });
+  }
+  if (!node.unschedulable) {
+    return fail(moment, { code: 'uncordoned-by-somebody', text: 'somebody has uncordoned the node' });
+  }
+  const word = held(moment);
+  if (word !== undefined && word.reason.code !== 'unknown-facts') return backOut(moment, word.reason);
+  const wish = wishOf(moment);
+  if (wish.kind === 'none' || wish.kind === 'ineffective') {
+    return backOut(moment, { code: 'need-gone', text: 'the reboot is no longer wanted' });
+  }
+  const closed = outsideWindow(moment, state.need);
+  if (closed !== undefined && settings.whenWindowCloses === 'back-out') return backOut(moment, closed.reason);
+  const unknown = unknownFact(moment, wish.kind === 'unknown');
+  if (unknown === undefined) return undefined;
+  return step(moment, { reason: { code: 'unknown-facts', text: unknown } });
+}
+
+/** Not knowing is no reason to go back, and none to go on. */
+function unknownFact({ facts, state }: Moment, isBlind: boolean): string | undefined {
+  if (facts.lock === undefined) return 'it is not known whether the slot is still held';
+  if (facts.paused === undefined) return 'it is not known whether all nodes are paused';
+  if (isBlind && !isUrgent(state.need) && state.need?.request === undefined) return 'the sentinel cannot be seen';
+  return undefined;
+}

@@ -1,0 +1,87 @@
+import { backoffMs } from '../../backoff.ts';
+import type { DrainFacts, LockFacts, Reason, Step } from '../state.ts';
+import { stoppedBy } from './cordoned.ts';
+import { fail } from './givingback.ts';
+import { blockersInWords, type Moment } from './moment.ts';
+import { gates } from './obstacles.ts';
+import { step } from './step.ts';
+
+/** The node stands empty: answers must be of this minute. */
+const FRESH_MS = 60_000;
+
+export function draining(moment: Moment): Step {
+  const stopped = stoppedBy(moment);
+  if (stopped !== undefined) return stopped;
+  const { state, facts, settings } = moment;
+  const { drain } = facts;
+  switch (drain.kind) {
+    case 'none':
+      return step(moment, {
+        reason: { code: 'pods-leaving', text: 'the pods are being evicted' },
+        change: state.retryAtMs === undefined ? undefined : { retryAtMs: undefined },
+        effects: [{ kind: 'drain' }],
+      });
+    case 'running':
+      return step(moment, { reason: { code: 'pods-leaving', text: progressInWords(drain) } });
+    case 'failed':
+      if (settings.whenStuck === 'go-on') return drained(moment, drain.failedForMs);
+      return settings.whenStuck === 'stay' ? drainAgain(moment, drain) : fail(moment, failed(drain));
+    case 'done':
+      return drained(moment, drain.doneForMs);
+    default:
+      return drain satisfies never;
+  }
+}
+
+/** From the last pod to the order: gates are asked once more, and the last write before the order is on the Lease. */
+function drained(moment: Moment, doneForMs: number): Step {
+  const { facts, settings } = moment;
+  const emptyForMs = doneForMs - settings.rebootDelayMs;
+  if (emptyForMs < 0) {
+    const reason: Reason = { code: 'reboot-delay', text: 'drained; the reboot is delayed as configured' };
+    return step(moment, { reason, untilMs: facts.nowMs - emptyForMs });
+  }
+  const obstacle = gates(moment, Math.min(emptyForMs, FRESH_MS));
+  if (obstacle?.ask !== undefined) {
+    return step(moment, { reason: obstacle.reason, effects: [{ kind: 'ask', question: obstacle.ask }] });
+  }
+  if (obstacle !== undefined) {
+    return emptyForMs >= settings.gatesPatienceMs
+      ? fail(moment, obstacle.reason)
+      : step(moment, { reason: obstacle.reason, untilMs: obstacle.untilMs });
+  }
+  // stoppedBy has let nobody through without one.
+  if (facts.lock?.kind !== 'held') return step(moment, { reason: { code: 'unknown-facts', text: 'no slot' } });
+  return order(moment, facts.lock);
+}
+
+/** The record first, so that the next life knows that it may have been ordered; then the point of no return. */
+function order(moment: Moment, { slot }: Extract<LockFacts, { kind: 'held' }>): Step {
+  const reason: Reason = { code: 'reboot-sent', text: 'drained, the gates are clear: rebooting' };
+  return step(moment, {
+    reason,
+    change: { phase: 'rebooting', slot, bootId: moment.facts.bootId, retryAtMs: undefined },
+    effects: [{ kind: 'notify', message: 'reboot', text: reason.text }, { kind: 'confirm', slot }, { kind: 'reboot' }],
+  });
+}
+
+function drainAgain(moment: Moment, drain: Extract<DrainFacts, { kind: 'failed' }>): Step {
+  const { state, facts, settings, random } = moment;
+  const reason = failed(drain);
+  if (state.retryAtMs === undefined) {
+    const failures = state.failures + 1;
+    const retryAtMs = facts.nowMs + Math.round(backoffMs(failures, settings.backoff, random));
+    return step(moment, { reason, change: { failures, retryAtMs }, untilMs: retryAtMs });
+  }
+  if (facts.nowMs < state.retryAtMs) return step(moment, { reason, untilMs: state.retryAtMs });
+  return step(moment, { reason, first: [{ kind: 'stop-drain' }] });
+}
+
+function failed({ reason }: Extract<DrainFacts, { kind: 'failed' }>): Reason {
+  return { code: 'drain-failed', text: `the drain failed: ${reason}` };
+}
+
+function progressInWords(drain: Extract<DrainFacts, { kind: 'running' }>): string {
+  const inTheWay = drain.blockedBy.length === 0 ? '' : `, in the way: ${blockersInWords(drain)}`;
+  return `${drain.podsLeft} ${drain.podsLeft === 1 ? 'pod' : 'pods'} left${inTheWay}`;
+}

@@ -1,0 +1,50 @@
+import type { Reason, ReasonCode } from '../state.ts';
+
+type EventOf = readonly ['Normal' | 'Warning', string];
+
+/** The Event that tells each reason. The names are an interface: people filter by them. */
+const events: Readonly<Record<ReasonCode, EventOf>> = {
+  'nothing-wanted': ['Normal', 'RebootNotWanted'],
+  'node-replaced': ['Warning', 'RebootNodeReplaced'],
+  'unknown-facts': ['Warning', 'RebootFactsUnknown'],
+  settling: ['Normal', 'RebootWanted'],
+  held: ['Warning', 'RebootHeld'],
+  paused: ['Warning', 'RebootPaused'],
+  'too-soon': ['Normal', 'RebootTooSoon'],
+  'outside-window': ['Normal', 'RebootOutsideWindow'],
+  'gate-blocks': ['Warning', 'RebootBlocked'],
+  asking: ['Normal', 'RebootWanted'],
+  'waiting-for-slot': ['Normal', 'RebootWaiting'],
+  'slot-taken': ['Normal', 'RebootSlotTaken'],
+  'cordon-delay': ['Normal', 'RebootCordonDelay'],
+  'hooks-pending': ['Normal', 'RebootHooksPending'],
+  'pods-leaving': ['Normal', 'RebootDraining'],
+  'reboot-delay': ['Normal', 'RebootDelay'],
+  'reboot-sent': ['Normal', 'Rebooting'],
+  'going-down': ['Normal', 'RebootGoingDown'],
+  'reboot-overdue': ['Warning', 'RebootOverdue'],
+  'not-rebooted': ['Warning', 'RebootNotBegun'],
+  'boot-id-changed': ['Normal', 'Rebooted'],
+  'node-not-ready': ['Normal', 'RebootNodeNotReady'],
+  soaking: ['Normal', 'RebootSoaking'],
+  'health-pending': ['Normal', 'RebootHealthPending'],
+  unhealthy: ['Warning', 'RebootNodeUnhealthy'],
+  proven: ['Normal', 'RebootDone'],
+  'need-gone': ['Normal', 'RebootWithdrawn'],
+  'left-cordoned': ['Warning', 'RebootLeftCordoned'],
+  ineffective: ['Warning', 'RebootIneffective'],
+  'uncordoned-by-somebody': ['Warning', 'RebootUncordoned'],
+  'slot-lost': ['Warning', 'RebootSlotLost'],
+  'hooks-timed-out': ['Warning', 'RebootHooksTimedOut'],
+  'drain-failed': ['Warning', 'RebootDrainFailed'],
+  'drain-impossible': ['Warning', 'RebootDrainImpossible'],
+  'reboot-refused': ['Warning', 'RebootRefused'],
+  'reboot-did-not-happen': ['Warning', 'RebootDidNotHappen'],
+  'record-damaged': ['Warning', 'RebootRecordDamaged'],
+  retry: ['Normal', 'RebootRetry'],
+};
+
+export function eventOf({ code, text }: Reason): { type: 'Normal' | 'Warning'; reason: string; note: string } {
+  const [type, reason] = events[code];
+  return { type, reason, note: text };
+}

@@ -1,0 +1,46 @@
+import { backoffMs } from '../../backoff.ts';
+import type { Effect, Reason, State, Step } from '../state.ts';
+import type { Moment } from './moment.ts';
+import { type Decision, step } from './step.ts';
+
+/** The next step of taking back what was done to the node: the drain, then the cordon and the marks, then the slot. */
+export type GivingBack =
+  | (Pick<Decision, 'first' | 'write' | 'change' | 'effects'> & { readonly isDone: false })
+  /** Nothing of ours is left; all of it is known. */
+  | { readonly isDone: true };
+
+export function givingBack({ state, facts, node }: Moment): GivingBack {
+  // Pods must not be evicted from a node that is handed back: what follows waits until the drain has stopped.
+  if (facts.drain.kind !== 'none') return { isDone: false, first: [{ kind: 'stop-drain' }] };
+  if (state.cordonedByUs || state.marks.length > 0) {
+    const write = state.cordonedByUs && node.unschedulable ? 'uncordon' : 'record';
+    return { isDone: false, write, change: { cordonedByUs: false, marks: [] }, effects: release(facts.lock) };
+  }
+  if (facts.lock?.kind === 'none') return { isDone: true };
+  return { isDone: false, effects: release(facts.lock) };
+}
+
+export function release(lock: Moment['facts']['lock']): Effect[] {
+  return lock?.kind === 'held' ? [{ kind: 'release', slot: lock.slot }] : [];
+}
+
+/** Ends the try without a failure: what was taken is given back, and the need looked at anew. */
+export function backOut(moment: Moment, reason: Reason): Step {
+  return leave(moment, reason, { phase: 'releasing' });
+}
+
+/** Ends the try as failed: what was taken is given back, and the next try waits longer than the last. */
+export function fail(moment: Moment, reason: Reason): Step {
+  const { state, facts, settings, random } = moment;
+  const failures = state.failures + 1;
+  const retryAtMs = facts.nowMs + Math.round(backoffMs(failures, settings.backoff, random));
+  return leave(moment, reason, { phase: 'backing-off', failures, retryAtMs });
+}
+
+function leave(moment: Moment, reason: Reason, into: Partial<State>): Step {
+  const given = givingBack(moment);
+  return step(
+    moment,
+    given.isDone ? { reason, change: into } : { ...given, reason, change: { ...into, ...given.change } },
+  );
+}

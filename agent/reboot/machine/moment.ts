@@ -1,0 +1,30 @@
+import type { Random } from '../../clock.ts';
+import type { Settings } from '../settings.ts';
+import type { Answers, Observation, Question, State } from '../state.ts';
+
+export type NodeFacts = NonNullable<Observation['node']>;
+
+/** All that a phase decides by: what is remembered, what is seen, what is configured. The node is known and is the recorded one. */
+export interface Moment {
+  readonly state: State;
+  readonly facts: Observation;
+  readonly node: NodeFacts;
+  readonly settings: Settings;
+  readonly random: Random;
+}
+
+/** Answers not older than `maxAgeMs`; undefined asks for new ones. */
+export function freshAnswers({ facts }: Moment, question: Question, maxAgeMs: number): Answers | undefined {
+  const answers = facts.answers[question];
+  return answers !== undefined && answers.askedAgoMs <= maxAgeMs ? answers : undefined;
+}
+
+/** The first three, in words: more of them would not fit an Event. */
+export function blockersInWords({ blockedBy }: Pick<Answers, 'blockedBy'>): string {
+  const first = blockedBy.slice(0, 3).map(({ gate, reason }) => `${gate}: ${reason}`);
+  const more = blockedBy.length - first.length;
+  return `${first.join('; ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** Votes and health are looked at this often while they are waited for. */
+export const ASK_EVERY_MS = 15_000;

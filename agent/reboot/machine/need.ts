@@ -1,0 +1,75 @@
+import type { Need, Observation, State } from '../state.ts';
+import type { Moment } from './moment.ts';
+
+/** After a reboot that the need outlived there is one more try, this long after it; the uptime counts, not the clock. */
+export const SECOND_TRY_AFTER_MS = 24 * 3_600_000;
+
+/** Enough for a person to see what it is about; the record has room for them. */
+export const maxPackages = 20;
+export const maxPackageLength = 64;
+
+export type Wish =
+  | { readonly kind: 'wanted'; readonly need: Need }
+  /** The sentinel stands there, but reboots do not take it away: the next try, if any, comes when the host has been up so long. */
+  | { readonly kind: 'ineffective'; readonly need: Need; readonly atUptimeMs: number | undefined }
+  | { readonly kind: 'none' }
+  /** The sentinel cannot be seen. */
+  | { readonly kind: 'unknown' };
+
+type WantedSentinel = Extract<NonNullable<Observation['sentinel']>, { wanted: true }>;
+
+/** Whether a reboot is wanted now, by the sentinel or by a person's request. */
+export function wishOf({ state, facts, node }: Moment): Wish {
+  const { sentinel } = facts;
+  const request = node.request === state.requestHandled ? undefined : node.request;
+  const outlived = sentinel?.wanted === true && hasOutlivedReboot(state, facts, sentinel);
+  if (sentinel?.wanted === true && !outlived) return { kind: 'wanted', need: mergedNeed(state, sentinel, request) };
+  if (request !== undefined) {
+    const sinceMs = state.need?.request === request ? state.need.sinceMs : facts.nowMs;
+    return { kind: 'wanted', need: { kind: 'request', sinceMs, request, packages: [] } };
+  }
+  if (sentinel === undefined) return { kind: 'unknown' };
+  if (!sentinel.wanted) return { kind: 'none' };
+  const need = mergedNeed(state, sentinel, undefined);
+  if (state.inVain > 1) return { kind: 'ineffective', need, atUptimeMs: undefined };
+  if (facts.uptimeMs < SECOND_TRY_AFTER_MS) return { kind: 'ineffective', need, atUptimeMs: SECOND_TRY_AFTER_MS };
+  return { kind: 'wanted', need };
+}
+
+/** A person who asks for it now does not mean after the next window. */
+export function isUrgent(need: Need | undefined): boolean {
+  return need?.request?.startsWith('now') ?? false;
+}
+
+/**
+ * What the sentinel shows about the last reboot, once it can be seen in the boot that came of it: a need that is older than that
+ * boot was not met by it. Returns the fields that change.
+ */
+export function judgement({ state, facts }: Moment): Pick<State, 'lastReboot' | 'inVain'> | undefined {
+  const { lastReboot, inVain } = state;
+  const { sentinel } = facts;
+  if (sentinel === undefined) return undefined;
+  if (lastReboot?.bootId === facts.bootId && !lastReboot.judged) {
+    const wasInVain = sentinel.wanted && isOlderThanBoot(sentinel);
+    return { lastReboot: { ...lastReboot, judged: true }, inVain: wasInVain ? inVain + 1 : 0 };
+  }
+  if (!sentinel.wanted && inVain > 0) return { lastReboot, inVain: 0 };
+  return undefined;
+}
+
+function hasOutlivedReboot(state: State, facts: Observation, sentinel: WantedSentinel): boolean {
+  const { lastReboot, inVain } = state;
+  return lastReboot?.bootId === facts.bootId && lastReboot.judged && inVain > 0 && isOlderThanBoot(sentinel);
+}
+
+/** A command has no age: as long as it has not been seen false it is the need of before the reboot. */
+function isOlderThanBoot({ kind, olderThanBoot }: WantedSentinel): boolean {
+  return kind === 'command' || olderThanBoot;
+}
+
+function mergedNeed(state: State, sentinel: WantedSentinel, request: string | undefined): Need {
+  // Each package run touches the file: the place in the queue stays that of the first.
+  const sinceMs = Math.min(Math.floor(sentinel.sinceMs), state.need?.sinceMs ?? Number.POSITIVE_INFINITY);
+  const packages = sentinel.packages.filter((name) => name.length <= maxPackageLength).slice(0, maxPackages);
+  return { kind: sentinel.kind, sinceMs, packages, ...(request === undefined ? {} : { request }) };
+}

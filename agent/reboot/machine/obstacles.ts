@@ -1,0 +1,62 @@
+import { durationInWords } from '../../images/wording.ts';
+import type { Need, Question, Reason } from '../state.ts';
+import { blockersInWords, freshAnswers, type Moment } from './moment.ts';
+import { isUrgent } from './need.ts';
+
+export interface Obstacle {
+  readonly reason: Reason;
+  readonly untilMs?: number | undefined;
+  /** Not an obstacle yet: the answer is not known. */
+  readonly ask?: Question;
+}
+
+/** The first reason why a node that nothing has been taken from may not ask for a slot, or not keep the one it has just got. */
+export function obstacleTo(moment: Moment, need: Need, maxAgeMs: number): Obstacle | undefined {
+  return (
+    held(moment) ?? settling(moment) ?? tooSoon(moment, need) ?? outsideWindow(moment, need) ?? gates(moment, maxAgeMs)
+  );
+}
+
+/** A person's word, about this node or about all. */
+export function held({ facts, node }: Moment): Obstacle | undefined {
+  if (node.hold !== undefined) {
+    return { reason: { code: 'held', text: `the node is held${node.hold === '' ? '' : `: ${node.hold}`}` } };
+  }
+  if (facts.paused === undefined) {
+    return { reason: { code: 'unknown-facts', text: 'it is not known whether all nodes are paused' } };
+  }
+  if (facts.paused === false) return undefined;
+  const why = facts.paused === '' ? '' : `: ${facts.paused}`;
+  return { reason: { code: 'paused', text: `reboots are paused on all nodes${why}` } };
+}
+
+export function outsideWindow({ facts }: Moment, need: Need | undefined): Obstacle | undefined {
+  const { open, reason, changesAtMs } = facts.window;
+  if (open || isUrgent(need)) return undefined;
+  return { reason: { code: 'outside-window', text: reason }, untilMs: changesAtMs };
+}
+
+export function gates(moment: Moment, maxAgeMs: number): Obstacle | undefined {
+  const { facts, settings } = moment;
+  const answers = freshAnswers(moment, 'gates', maxAgeMs);
+  if (answers === undefined) return { reason: { code: 'asking', text: 'the gates are being asked' }, ask: 'gates' };
+  if (answers.blockedBy.length === 0) return undefined;
+  const untilMs = facts.nowMs + Math.max(0, Math.min(maxAgeMs, settings.gatesEveryMs) - answers.askedAgoMs) + 1;
+  return { reason: { code: 'gate-blocks', text: `blocked by ${blockersInWords(answers)}` }, untilMs };
+}
+
+/** Only a sentinel settles: a request is what it is. */
+function settling({ facts, settings }: Moment): Obstacle | undefined {
+  const { sentinel, nowMs } = facts;
+  if (sentinel?.wanted !== true || sentinel.settledForMs >= settings.settleMs) return undefined;
+  const text = `the sentinel may still change; it counts when it has not for ${durationInWords(settings.settleMs)}`;
+  return { reason: { code: 'settling', text }, untilMs: nowMs + settings.settleMs - sentinel.settledForMs };
+}
+
+function tooSoon({ state, facts, settings }: Moment, need: Need): Obstacle | undefined {
+  const { uptimeMs, nowMs } = facts;
+  // By the uptime, which no step of the clock changes; a node that has never been rebooted may be as new as it likes.
+  if (state.lastReboot === undefined || uptimeMs >= settings.minIntervalMs || isUrgent(need)) return undefined;
+  const text = `the last reboot was ${durationInWords(uptimeMs)} ago, the least interval is ${durationInWords(settings.minIntervalMs)}`;
+  return { reason: { code: 'too-soon', text }, untilMs: nowMs + settings.minIntervalMs - uptimeMs };
+}

@@ -1,0 +1,104 @@
+import type { Effect, Reason, Step } from '../state.ts';
+import { givingBack, release } from './givingback.ts';
+import { ASK_EVERY_MS, blockersInWords, freshAnswers, type Moment } from './moment.ts';
+import { judgement } from './need.ts';
+import { step } from './step.ts';
+
+/** Another boot ID: this, and nothing else, says that the host has rebooted. */
+export function rebooted(moment: Moment): Step {
+  const { state, facts } = moment;
+  const { bootId, nowMs } = facts;
+  return step(moment, {
+    reason: { code: 'boot-id-changed', text: `rebooted: the boot ID is ${bootId}` },
+    change: {
+      phase: 'verifying',
+      // A host that goes down again meanwhile begins its proof anew.
+      sinceMs: nowMs,
+      bootId,
+      lastReboot: { bootId, atMs: nowMs, judged: false },
+      requestHandled: state.need?.request ?? state.requestHandled,
+    },
+  });
+}
+
+/** The node has yet to show that it is well; until then it keeps what it has. */
+export function verifying(moment: Moment): Step {
+  const { facts, settings } = moment;
+  if (facts.drain.kind !== 'none') {
+    return step(moment, {
+      first: [{ kind: 'stop-drain' }],
+      reason: { code: 'boot-id-changed', text: 'a drain is still running' },
+    });
+  }
+  const missing = notWell(moment);
+  if (missing === undefined) return proven(moment);
+  const { reason, effects = [], untilMs } = missing;
+  if (facts.uptimeMs < settings.verifyDeadlineMs) return step(moment, { reason, effects, untilMs });
+  // The roll stops here, loudly: the next node would meet the same fate.
+  const unwell: Reason = { code: 'unhealthy', text: `rebooted, but not well: ${reason.text}` };
+  const handedOn = settings.whenUnhealthy === 'go-on' ? release(facts.lock) : [];
+  return step(moment, { reason: unwell, effects: [...handedOn, ...effects], untilMs });
+}
+
+interface Missing {
+  readonly reason: Reason;
+  readonly effects?: readonly Effect[];
+  readonly untilMs?: number;
+}
+
+function notWell(moment: Moment): Missing | undefined {
+  const { facts, node, settings } = moment;
+  const { nowMs } = facts;
+  if (node.reportedBootId !== facts.bootId) {
+    return { reason: { code: 'node-not-ready', text: 'the kubelet has not reported since the reboot' } };
+  }
+  if (!node.ready) return { reason: { code: 'node-not-ready', text: 'the node is not Ready' } };
+  if (node.readyForMs < settings.soakMs) {
+    const untilMs = nowMs + settings.soakMs - node.readyForMs;
+    return { reason: { code: 'soaking', text: 'the node is Ready; it has to stay so for a while' }, untilMs };
+  }
+  return answerMissing(moment, 'health', 'health-pending') ?? answerMissing(moment, 'after-reboot', 'hooks-pending');
+}
+
+function answerMissing(
+  moment: Moment,
+  question: 'health' | 'after-reboot',
+  code: 'health-pending' | 'hooks-pending',
+): Missing | undefined {
+  const answers = freshAnswers(moment, question, ASK_EVERY_MS);
+  if (answers === undefined) {
+    return {
+      reason: { code: 'asking', text: 'it is asked whether the node is well' },
+      effects: [{ kind: 'ask', question }],
+    };
+  }
+  if (answers.blockedBy.length === 0) return undefined;
+  const untilMs = moment.facts.nowMs + ASK_EVERY_MS - answers.askedAgoMs + 1;
+  return { reason: { code, text: `waiting for ${blockersInWords(answers)}` }, untilMs };
+}
+
+function proven(moment: Moment): Step {
+  const { node, state, facts } = moment;
+  const judged = judgement(moment);
+  const change = { ...judged, phase: 'releasing', failures: 0, retryAtMs: undefined } as const;
+  if (state.cordonedByUs && node.hold !== undefined) return step(moment, { ...leftCordoned(moment), change });
+  const given = givingBack(moment);
+  const reason: Reason = { code: 'proven', text: 'rebooted and well' };
+  if (given.isDone) return step(moment, { reason, change });
+  const told: Effect[] =
+    given.write === 'uncordon'
+      ? [{ kind: 'notify', message: 'uncordon', text: 'rebooted and well: it takes pods again' }]
+      : [];
+  return step(moment, {
+    ...given,
+    reason,
+    change: { ...change, ...given.change },
+    effects: [...(given.effects ?? release(facts.lock)), ...told],
+  });
+}
+
+/** After the reboot a hold keeps the cordon, not the slot. */
+export function leftCordoned({ node, facts }: Moment): { reason: Reason; effects: Effect[] } {
+  const text = `rebooted and well, but left cordoned because the node is held${node.hold === '' ? '' : `: ${node.hold}`}`;
+  return { reason: { code: 'left-cordoned', text }, effects: release(facts.lock) };
+}

@@ -1,0 +1,125 @@
+import * as z from 'zod/mini';
+import { annotationPrefix, nodeAnnotations, stateLabel } from '../cluster/names.ts';
+import { decode, type Decoded, maxRequestLength, maxTextLength, shortened } from '../cluster/records.ts';
+import { maxPackageLength, maxPackages } from './machine/need.ts';
+import { initialState, marks, type Need, needKinds, type Phase, phases, reasonCodes, type State } from './state.ts';
+
+/**
+ * The State as it stands on the Node: the phase as a label, for lists and selectors, and all of it as JSON in an annotation, with
+ * times that a person can read. Written bounded, read with distrust.
+ */
+
+const name = z.string().check(z.minLength(1), z.maxLength(maxRequestLength));
+const count = z.number().check(z.int(), z.nonnegative(), z.maximum(1e6));
+const time = z.iso.datetime();
+
+const schema = z.object({
+  phase: z.enum(phases),
+  since: time,
+  reason: z.object({ code: z.enum(reasonCodes), text: z.string().check(z.maxLength(maxTextLength)) }),
+  nodeUid: name,
+  need: z.optional(
+    z.object({
+      kind: z.enum(needKinds),
+      since: time,
+      packages: z.array(z.string().check(z.maxLength(maxPackageLength))).check(z.maxLength(maxPackages)),
+      request: z.optional(name),
+    }),
+  ),
+  slot: z.optional(name),
+  bootId: z.optional(name),
+  cordonedByUs: z.boolean(),
+  marks: z.array(z.enum(marks)).check(z.maxLength(marks.length)),
+  failures: count,
+  retryAt: z.optional(time),
+  lastReboot: z.optional(z.object({ bootId: name, at: time, judged: z.boolean() })),
+  inVain: count,
+  requestHandled: z.optional(name),
+});
+type Json = z.output<typeof schema>;
+
+/** What of a Node is read here. */
+export interface RecordedOn {
+  readonly uid: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Ours alone, by their names after `nodetender.dev/`. */
+  readonly annotations: ReadonlyMap<string, string>;
+}
+
+/** `metadata` of the patch that records `state`. */
+export function recordPatch(state: State): {
+  labels: Record<string, string | null>;
+  annotations: Record<string, string | null>;
+} {
+  return {
+    labels: { [stateLabel]: state.phase === 'idle' ? null : state.phase },
+    annotations: { [`${annotationPrefix}${nodeAnnotations.rebootStatus}`]: encodeState(state) },
+  };
+}
+
+/**
+ * The state to go on from, and what was wrong with the record, if anything. Of a damaged record the label still says whether a
+ * reboot was under way: then the node has to show that it is well before its slot goes on, and its cordon, of which nobody
+ * knows whose it is, stays.
+ */
+export function recordedState(node: RecordedOn, bootId: string, nowMs: number): { state: State; problem?: string } {
+  const json = node.annotations.get(nodeAnnotations.rebootStatus);
+  const phase = node.labels.get(stateLabel);
+  const blank = initialState(node.uid, nowMs);
+  if (json === undefined && phase === undefined) return { state: blank };
+  const decoded: Decoded<State> = json === undefined ? { ok: false, problem: 'found none' } : decodeState(json);
+  if (decoded.ok) return { state: decoded.value };
+  const problem = `${annotationPrefix}${nodeAnnotations.rebootStatus}: ${decoded.problem}`;
+  if (!underWay.has(phase ?? '')) return { state: blank, problem };
+  const reason = { code: 'record-damaged', text: 'the record of a reboot is damaged; a cordon stays' } as const;
+  return { state: { ...blank, phase: 'verifying', reason, bootId }, problem };
+}
+
+const underWay: ReadonlySet<string> = new Set<Phase>(['cordoned', 'draining', 'rebooting', 'verifying']);
+
+export function encodeState(state: State): string {
+  const { phase, sinceMs, reason, nodeUid, need, lastReboot, retryAtMs } = state;
+  const json: Json = {
+    phase,
+    since: iso(sinceMs),
+    reason: { code: reason.code, text: shortened(reason.text) },
+    nodeUid,
+    need: need && recordedNeed(need),
+    slot: state.slot,
+    bootId: state.bootId,
+    cordonedByUs: state.cordonedByUs,
+    marks: [...state.marks],
+    failures: state.failures,
+    retryAt: retryAtMs === undefined ? undefined : iso(retryAtMs),
+    lastReboot: lastReboot && { bootId: lastReboot.bootId, at: iso(lastReboot.atMs), judged: lastReboot.judged },
+    inVain: state.inVain,
+    requestHandled: state.requestHandled,
+  };
+  return JSON.stringify(json);
+}
+
+export function decodeState(value: string): Decoded<State> {
+  const decoded = decode(schema, value);
+  if (!decoded.ok) return decoded;
+  const { since, need, retryAt, lastReboot, ...same } = decoded.value;
+  const state: State = {
+    ...same,
+    sinceMs: Date.parse(since),
+    need: need && needOf(need),
+    retryAtMs: retryAt === undefined ? undefined : Date.parse(retryAt),
+    lastReboot: lastReboot && { bootId: lastReboot.bootId, atMs: Date.parse(lastReboot.at), judged: lastReboot.judged },
+  };
+  return { ok: true, value: state };
+}
+
+function recordedNeed({ kind, sinceMs, packages, request }: Need): NonNullable<Json['need']> {
+  return { kind, since: iso(sinceMs), packages: [...packages], request };
+}
+
+function needOf({ kind, since, packages, request }: NonNullable<Json['need']>): Need {
+  return { kind, sinceMs: Date.parse(since), packages, ...(request === undefined ? {} : { request }) };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -130,6 +130,13 @@ export function describeControllersContract(name: string, start: () => Promise<C
       );
       expect((await api.send('GET', shared)).status).toBe(200);
       expect((await api.send('GET', other)).status).toBe(200);
+      // A write may be late: the Node that it is for has gone meanwhile.
+      const late = await lease(goneOwner);
+      await eventually(
+        'the Lease that was made for it afterwards is deleted',
+        async () => (await api.send('GET', late)).status === 404,
+        DEADLINE_MS,
+      );
     });
   });
 }

@@ -96,6 +96,16 @@ export class RebootLock {
     await Promise.all([this.#book.run(signal), this.#announceTurns(signal)]);
   }
 
+  /**
+   * A node begins to wait: to be called once, then. A thousand that a window lets in at the same moment find a free slot free for
+   * long, and must not all try at once.
+   */
+  queue(): void {
+    this.#opening = undefined;
+    this.#wasFull = false;
+    this.#bell.ring();
+  }
+
   /** Every slot of every pool, as far as they are known. */
   slots(): readonly Slot[] {
     return this.#book.all();
@@ -106,9 +116,11 @@ export class RebootLock {
     if (!this.#book.synced) return undefined;
     if (this.#held === undefined) {
       const limits = this.#limits();
-      const turn = this.#turn();
-      const isDue = turn !== undefined && turn.atMs <= this.#options.clock.monotonicMs();
-      return { kind: 'none', turn: isDue, waitingFor: describeWait(shortage(this.#all(), limits), limits) };
+      return {
+        kind: 'none',
+        turn: this.#dueTurn() !== undefined,
+        waitingFor: describeWait(shortage(this.#all(), limits), limits),
+      };
     }
     const { slot, sinceMs, checked } = this.#held;
     const surplus = this.#ours().flatMap(({ name }) => (name === slot ? [] : [name]));
@@ -116,36 +128,23 @@ export class RebootLock {
   }
 
   /**
-   * Takes a free slot when it is our turn, then lists all held ones, and gives it back where there are too many. With a slot
-   * in hand it only lists. Throws ClusterError; then `facts` say what is in hand, as soon as that is known.
+   * Takes a free slot when it is our turn, then lists all held ones, and gives it back where there are too many. A slot in hand
+   * is written once more before the list: giving it back may have been tried, and that write may be late. Throws ClusterError; then `facts` say what is in hand, as soon as that is known.
    */
   async acquire(signal: AbortSignal): Promise<Attempt> {
     const limits = await this.#currentLimits(signal);
-    if (this.#held === undefined) {
-      const turn = this.#turn();
-      if (turn === undefined || turn.atMs > this.#options.clock.monotonicMs()) return this.#notYet(limits);
-      if (!(await this.#take(turn.slot, limits, signal))) {
-        return { kind: 'refused', code: 'lost-race', text: `another node was faster to take ${turn.slot}` };
-      }
-    }
+    const slot = this.#held?.slot ?? this.#dueTurn()?.slot;
+    if (slot === undefined) return this.#notYet(limits);
+    const isTaken =
+      this.#held === undefined ? await this.#take(slot, limits, signal) : (await this.#renew(slot, signal)).done;
+    if (!isTaken) return { kind: 'refused', code: 'lost-race', text: `another node was faster to take ${slot}` };
     return await this.#check(limits, signal);
   }
 
   /** One more write on the Lease, on condition that it is still ours. Throws `lock/lost` or ClusterError: no reboot then. */
   async confirm(slot: string, signal: AbortSignal): Promise<void> {
-    const { node, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const before = this.#book.get(slot)?.resourceVersion;
-    const { done, known } = await this.#write(
-      {
-        name: slot,
-        body: () => confirmedBody(nowMs),
-        mayWrite: (now) => now !== undefined && isHeldBy(now, node),
-        isDone: (now) =>
-          now !== undefined && isHeldBy(now, node) && now.renewedAtMs === nowMs && now.resourceVersion !== before,
-      },
-      signal,
-    );
+    const { node } = this.#options;
+    const { done, known } = await this.#renew(slot, signal);
     if (done) return;
     const found = known === undefined ? 'there is no such Lease' : describeHolder(known);
     throw new NodetenderError(
@@ -171,6 +170,17 @@ export class RebootLock {
       signal,
     );
     return done;
+  }
+
+  /** One conditional write on a slot that is ours. What we wrote before and is still on its way then comes too late. */
+  async #renew(name: string, signal: AbortSignal): Promise<Written> {
+    const { node, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const before = this.#book.get(name)?.resourceVersion;
+    const isOurs = (known: Slot | undefined): boolean => known !== undefined && isHeldBy(known, node);
+    const isDone = (known: Slot | undefined): boolean =>
+      isOurs(known) && known?.renewedAtMs === nowMs && known.resourceVersion !== before;
+    return await this.#write({ name, body: () => confirmedBody(nowMs), mayWrite: isOurs, isDone }, signal);
   }
 
   /** Whoever takes a slot writes before it reads: of those who are too many, the last to write sees all the others. */
@@ -231,6 +241,11 @@ export class RebootLock {
     const missing = shortage(this.#all(), limits);
     if (missing !== undefined) return { kind: 'refused', code: missing.code, text: describeWait(missing, limits) };
     return { kind: 'refused', code: 'not-our-turn', text: 'others are named to take it first' };
+  }
+
+  #dueTurn(): Turn | undefined {
+    const turn = this.#turn();
+    return turn !== undefined && turn.atMs <= this.#options.clock.monotonicMs() ? turn : undefined;
   }
 
   /** Undefined while there is no room for one more. */

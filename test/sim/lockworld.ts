@@ -75,11 +75,6 @@ export class LockWorld implements LockWitness {
     if (held.length > 0) throw new Violation(`${held[0]?.metadata.name} is held by a node that is done`);
   }
 
-    return [
-      this.#server.store.list(this.#leases),
-      [...this.#users.values()].map((u) => [u.name, u.options.uid, u.phase, u.slot, (u as any).debug?.()]),
-    ];
-  }
   entered(user: LockUser): void {
     this.happened.entered += 1;
     // A person may have freed it before the agent could hear that it has it; it finds out when it confirms.

@@ -46,9 +46,7 @@ export class EmulatedHost {
   hangs = false;
   /** What comes of the next reboots asked for, in turn; of all later ones that they reboot. */
   readonly outcomes: RebootOutcome[] = [];
-  /** Called when everything on it has ended, and when it has booted. */
-  onDown: () => void = () => undefined;
-  onUp: () => void = () => undefined;
+  readonly #listeners = new Set<(state: 'down' | 'up') => void>();
   readonly #shutdownMs: number;
   readonly #bootMs: number;
   readonly #newBootId: () => string;
@@ -63,7 +61,8 @@ export class EmulatedHost {
     this.#shutdownMs = shutdownMs;
     this.#bootMs = bootMs;
     this.#newBootId = newBootId;
-    this.#boot();
+    this.#boots.push(newBootId());
+    this.#bootedAtMonotonicMs = clock.monotonicMs();
   }
 
   get boot(): Boot {
@@ -87,6 +86,11 @@ export class EmulatedHost {
   /** How often a reboot was asked for, whatever came of it. */
   get rebootsAsked(): number {
     return this.#rebootsAsked;
+  }
+
+  /** Told when everything on it has ended, and when it has booted. */
+  subscribe(listener: (state: 'down' | 'up') => void): void {
+    this.#listeners.add(listener);
   }
 
   /** Takes an inhibitor; the result ends it. */
@@ -125,13 +129,13 @@ export class EmulatedHost {
   #down(): void {
     this.#state = 'down';
     this.#inhibitors.clear();
-    this.onDown();
+    for (const listener of this.#listeners) listener('down');
   }
 
   #boot(): void {
     this.#boots.push(this.#newBootId());
     this.#bootedAtMonotonicMs = this.clock.monotonicMs();
     this.#state = 'up';
-    this.onUp();
+    for (const listener of this.#listeners) listener('up');
   }
 }

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { SentinelCommand } from '../../../agent/host/sentinelcommand.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
+
+const EVERY_MS = 60_000;
+const DEADLINE_MS = 10_000;
+
+describe('a sentinel command', () => {
+  let clock: VirtualClock;
+  let stop: AbortController;
+  let following: Promise<void>;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    stop = new AbortController();
+    following = Promise.resolve();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await following;
+  });
+
+  /** Resolves when the command has been judged for the first time. */
+  async function follow(...command: string[]): Promise<SentinelCommand> {
+    const source = new SentinelCommand({ command, everyMs: EVERY_MS, deadlineMs: DEADLINE_MS, clock, init: undefined });
+    expect(source.current()).toBeUndefined();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    following = source.follow(resolve, stop.signal);
+    await promise;
+    return source;
+  }
+
+  it('wants a reboot when it ends with 0', async () => {
+    const source = await follow('true');
+    expect(source.current()).toEqual({
+      wanted: true,
+      kind: 'command',
+      sinceMs: clock.nowMs(),
+      settledForMs: 0,
+      packages: [],
+      olderThanBoot: false,
+    });
+  });
+
+  it.each(['1', '2', '77', '255'])('wants none when it ends with %s', async (status) => {
+    const source = await follow('sh', '-c', `exit ${status}`);
+    expect(source.current()).toEqual({ wanted: false });
+    expect(source.problem).toBeUndefined();
+  });
+
+  it.each([
+    ['is not there', ['nodetender-has-no-such-program'], 'ENOENT'],
+    ['is not found by a shell', ['sh', '-c', 'nodetender-has-no-such-program'], 'ended with 127'],
+    ['is ended by a signal', ['sh', '-c', 'kill -9 $$'], 'ended by a signal'],
+    [
+      'cannot enter the host',
+      ['sh', '-c', 'echo "nsenter: cannot open /proc/1/ns/mnt: Permission denied" >&2; exit 1'],
+      'nsenter',
+    ],
+  ])('has said nothing when it %s', async (_, command, found) => {
+    const source = await follow(...command);
+    expect(source.current()).toBeUndefined();
+    expect(source.problem).toMatchObject({ code: 'host/command-failed', message: expect.stringContaining(found) });
+  });
+
+  it('has said nothing when it takes too long, and is ended with its children', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nodetender-command-'));
+    const pidFile = join(directory, 'pid');
+    const command = ['sh', '-c', `sleep 1000 & echo $! > ${pidFile}; wait`];
+    const source = new SentinelCommand({ command, everyMs: EVERY_MS, deadlineMs: DEADLINE_MS, clock, init: undefined });
+    const judged = Promise.withResolvers<void>();
+    following = source.follow(judged.resolve, stop.signal);
+    await expect.poll(() => readFile(pidFile, 'utf8').catch(() => ''), { interval: 5 }).toMatch(/^\d+\n$/);
+    await clock.advance(DEADLINE_MS);
+    await judged.promise;
+    expect(source.current()).toBeUndefined();
+    expect(source.problem).toMatchObject({ code: 'host/deadline' });
+    await expect.poll(() => isRunning(Number(readFileSync(pidFile, 'utf8'))), { interval: 5 }).toBe(false);
+    await rm(directory, { recursive: true });
+  });
+
+  it('is asked again, and remembers since when it wants a reboot', async () => {
+    const wantedAtMs = clock.nowMs();
+    const source = await follow('true');
+    await clock.advance(3 * EVERY_MS);
+    expect(source.current()).toMatchObject({ wanted: true, sinceMs: wantedAtMs, settledForMs: 3 * EVERY_MS });
+  });
+
+  it('keeps the end of what it wrote, however much that is', async () => {
+    const source = await follow('sh', '-c', 'head -c 1000000 /dev/zero | tr "\\0" x; echo the end >&2; exit 126');
+    expect(source.problem?.message).toContain('the end');
+    expect(source.problem?.message.length).toBeLessThan(1000);
+  });
+});
+
+/** One that has ended and that nobody has waited for yet does not run any more. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
 import { generations } from '../harness/components.ts';
+import type { DrainResult } from './draining.ts';
 import type { PlanningResult } from './planning.ts';
 import type { RemovalResult } from './removal.ts';
 import { maximum, median } from './statistics.ts';
@@ -12,17 +13,19 @@ export interface Measurements {
   readonly small?: readonly RemovalResult[];
   readonly large?: readonly RemovalResult[];
   readonly planning?: PlanningResult;
+  readonly drain?: readonly DrainResult[];
   /** The memory bench writes its own table. */
   readonly memory?: string;
 }
 
 /** The tables of docs/performance.md. */
-export function tables({ takenAt, machine, small, large, planning, memory }: Measurements): string {
+export function tables({ takenAt, machine, small, large, planning, drain, memory }: Measurements): string {
   const sections = [`Measured on ${takenAt.slice(0, 10)}: ${machine}.`];
   if (small) sections.push('### Small images', removalTable(small));
   if (large) sections.push('### Images of many files', removalTable(large));
   if (small) sections.push(eventLoop(small));
   if (planning) sections.push('### Planning', planningLine(planning));
+  if (drain) sections.push('### Drains', drainTable(drain));
   if (memory !== undefined) sections.push('### Memory of the agent', memory.trim());
   return sections.join('\n\n');
 }
@@ -91,6 +94,25 @@ function eventLoop(results: readonly RemovalResult[]): string {
 function planningLine({ images, containers, firstMs, medianMs, maxMs }: PlanningResult): string {
   const times = `${medianMs.toFixed(1)} ms (median; longest ${maxMs.toFixed(1)}, first in a new process ${firstMs.toFixed(1)})`;
   return `Deciding over ${images} images and ${containers} containers: ${times}.`;
+}
+
+function drainTable(results: readonly DrainResult[]): string {
+  const rows = results.map(({ load, pods, way, seconds, requests, refused }) =>
+    row([
+      load,
+      String(pods),
+      way,
+      median(seconds).toFixed(1),
+      maximum(seconds).toFixed(1),
+      median(requests).toFixed(0),
+      median(refused).toFixed(0),
+    ]),
+  );
+  return [
+    '| load | pods | way | seconds, median | longest | requests | refused by budgets |',
+    '| --- | ---: | --- | ---: | ---: | ---: | ---: |',
+    ...rows,
+  ].join('\n');
 }
 
 const START = '<!-- bench:start -->';

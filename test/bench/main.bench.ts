@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small large planning memory` only those, the rest stays as it
+// Without arguments everything is measured; with some of `small large planning drain memory` only those, the rest stays as it
 // was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { parseArgs, promisify } from 'node:util';
 
 import { generations } from '../harness/components.ts';
 import { fillIn, type Measurements, summary, tables } from './document.ts';
+import { type DrainLoad, type DrainResult, measureDraining } from './draining.ts';
 import { describeMachine } from './machine.ts';
 import { measurePlanning } from './planning.ts';
 import { type Load, measureLargeImages, measureSmallImages, type RemovalResult } from './removal.ts';
@@ -33,6 +34,7 @@ if (wanted('large')) {
   const load = { images: isQuick ? 10 : 100, filesPerImage: 2000 };
   measurements = { ...measurements, large: await onBoth(measureLargeImages, load) };
 }
+if (wanted('drain')) measurements = { ...measurements, drain: await measureDrains() };
 if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
 
 console.log(tables(measurements));
@@ -55,6 +57,17 @@ async function onBoth(measure: Measure, load: Load): Promise<RemovalResult[]> {
     results.push(...(await measure(generation, load, strategies)));
   }
   return results;
+}
+
+async function measureDrains(): Promise<DrainResult[]> {
+  const replicas = isQuick ? 2 : 10;
+  const loads: DrainLoad[] = [
+    { name: 'no budgets', deployments: 10, replicas, maxUnavailable: undefined },
+    { name: 'budgets of two', deployments: 10, replicas, maxUnavailable: 2 },
+    { name: 'budgets of one', deployments: 10, replicas, maxUnavailable: 1 },
+  ];
+  console.error(`draining nodes of ${10 * replicas} pods, in 2 ways`);
+  return await measureDraining(loads, isQuick ? 1 : 3);
 }
 
 async function measureMemory(): Promise<string> {

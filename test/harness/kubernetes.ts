@@ -17,6 +17,8 @@ const READY_DEADLINE_MS = 120_000;
 export interface ControlPlaneOptions {
   /** Garbage collection, DaemonSets, the pods of gone nodes, … Another 100 MB and a few seconds. */
   readonly controllerManager?: boolean;
+  /** Flags added to kube-controller-manager's. */
+  readonly controllerManagerFlags?: readonly string[];
   /** Flags added to kube-apiserver's, or in place of them. */
   readonly apiServerFlags?: readonly string[];
 }
@@ -58,7 +60,7 @@ export class ControlPlane {
       this.controllerManager = new Daemon({
         name: 'kube-controller-manager',
         program: programs.controllerManager,
-        args: controllerManagerFlags(folder),
+        args: [...controllerManagerFlags(folder), ...(options.controllerManagerFlags ?? [])],
         log: join(folder, 'kube-controller-manager.log'),
         // It serves nobody; the first thing that it does for everybody is a ServiceAccount in each namespace.
         ready: async () => {

@@ -11,6 +11,8 @@ export interface Budget {
   readonly counts: (labels: ReadonlyMap<string, string>) => boolean;
   /** The status below is of the spec as it is now. */
   readonly synced: boolean;
+  /** Why the disruption controller cannot count its pods; undefined where it can. */
+  readonly uncountable: string | undefined;
   readonly allowed: number;
   readonly expected: number;
   readonly healthy: number;
@@ -27,6 +29,7 @@ export function budgetOf({ metadata, spec, status }: BudgetObject): Budget {
     resourceVersion,
     counts: matcher(spec?.selector),
     synced: (status?.observedGeneration ?? 0) >= generation,
+    uncountable: status?.conditions?.find(({ reason }) => reason === 'SyncFailed')?.message,
     allowed: status?.disruptionsAllowed ?? 0,
     expected: status?.expectedPods ?? 0,
     healthy: status?.currentHealthy ?? 0,
@@ -47,11 +50,11 @@ export function isBeyond(pod: DrainPod, { unreadyMayGo, healthy, desiredHealthy 
 }
 
 /**
- * Even with all its pods healthy it would let none go: nobody but who wrote it, or the number of its pods, can change that.
- * Of pods that the disruption controller cannot count it expects none.
+ * Even with all its pods healthy it would let none go, or nobody can say how many it would: only who wrote it, or who sets the
+ * number of its pods, can change that.
  */
-export function neverAllows({ synced, allowed, expected, desiredHealthy }: Budget): boolean {
-  return synced && allowed <= 0 && desiredHealthy >= expected;
+export function neverAllows({ synced, uncountable, allowed, expected, desiredHealthy }: Budget): boolean {
+  return uncountable !== undefined || (synced && allowed <= 0 && desiredHealthy >= expected);
 }
 
 export function budgetName(budget: Budget): string {

@@ -353,7 +353,7 @@ export class Drain {
     const { clock } = this.#context;
     const over = new AbortController();
     const wake = async (): Promise<void> => {
-      await clock.sleep(untilMs - clock.monotonicMs(), over.signal);
+      await clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), over.signal);
       if (!over.signal.aborted) this.#bell.ring();
     };
     if (untilMs < Number.POSITIVE_INFINITY) void wake();

@@ -47,31 +47,25 @@ export function verdictOf({ code, retryAfterMs = 0, failures }: EvictionAnswer):
     afterMs: Math.min(maxRetryAfterMs, Math.max(retryMs, retryAfterMs)),
     obstacle,
   });
-  switch (code) {
-    case undefined:
-      return { next: 'await-end' };
-    case 'cluster/not-found':
-      return { next: 'gone' };
-    case 'cluster/conflict':
-      return { next: 'look' };
-    case 'cluster/disruption-budget':
-      return retry('budget');
-    case 'cluster/throttled':
-      return retry('throttled');
-    case 'cluster/namespace-terminating':
-      // The namespace's controller deletes it in its own time.
-      return retry('namespace-terminating');
-    case 'cluster/unavailable':
-    case 'cluster/timeout':
-    case 'cluster/bad-response':
-    case 'cluster/unauthorized':
-      // It may have been accepted all the same; asked again, it costs nothing.
-      return retry('no-answer');
-    case 'cluster/failed':
-      return failures < maxFailures ? retry('no-answer') : { next: 'give-up', obstacle: 'no-answer' };
-    case 'cluster/several-budgets':
-      return { next: 'give-up', obstacle: 'several-budgets' };
-    default:
-      return { next: 'give-up', obstacle: 'refused' };
-  }
+  if (code === undefined) return { next: 'await-end' };
+  if (code === 'cluster/not-found') return { next: 'gone' };
+  if (code === 'cluster/conflict') return { next: 'look' };
+  if (code === 'cluster/several-budgets') return { next: 'give-up', obstacle: 'several-budgets' };
+  const passing = passingRefusals[code];
+  if (passing !== undefined) return retry(passing);
+  if (code !== 'cluster/failed') return { next: 'give-up', obstacle: 'refused' };
+  return failures < maxFailures ? retry('no-answer') : { next: 'give-up', obstacle: 'no-answer' };
 }
+
+/** What ends by itself. */
+const passingRefusals: Readonly<Partial<Record<ErrorCode, ObstacleCode>>> = {
+  'cluster/disruption-budget': 'budget',
+  'cluster/throttled': 'throttled',
+  // The namespace's controller deletes the pod in its own time.
+  'cluster/namespace-terminating': 'namespace-terminating',
+  // Each of these may have been accepted all the same; asked again, it costs nothing.
+  'cluster/unavailable': 'no-answer',
+  'cluster/timeout': 'no-answer',
+  'cluster/bad-response': 'no-answer',
+  'cluster/unauthorized': 'no-answer',
+};

@@ -49,6 +49,8 @@ export function budgetWording(
     return `the PodDisruptionBudgets ${names} both count it, which the API server answers with a refusal for ever. Let one of them select other pods`;
   }
   const name = `PodDisruptionBudget ${budgetName(budget)}`;
+  if (budget.uncountable !== undefined)
+    return `${name} never allows one to go: its pods cannot be counted (${budget.uncountable})`;
   if (!budget.synced) return `${name} is not counted yet`;
   if (neverAllows(budget)) {
     return `${name} never allows one to go: it wants ${budget.desiredHealthy} of ${budget.expected} pods healthy. Change it, or add replicas`;

@@ -5,6 +5,7 @@ import { Drain, type DrainOutcome, type DrainProgress } from '../../../../agent/
 import type { DrainOptions } from '../../../../agent/reboot/drain/options.ts';
 import { VirtualClock } from '../../../emulators/clock.ts';
 import { EmulatedApiServer } from '../../../emulators/kubernetes/apiserver.ts';
+import { runDisruptionController } from '../../../emulators/kubernetes/disruption.ts';
 import { textAt } from '../../../emulators/kubernetes/objects.ts';
 import { InMemoryTransport } from '../../../emulators/kubernetes/transport.ts';
 
@@ -29,7 +30,7 @@ export interface PodDetails {
 /** An API server with a node to drain, a kubelet that ends its pods after a second, and a controller that replaces them. */
 export class EmulatedCluster {
   readonly clock = new VirtualClock();
-  readonly server = new EmulatedApiServer({ clock: this.clock, controllers: true });
+  readonly server = new EmulatedApiServer({ clock: this.clock });
   readonly port: KubernetesPort;
   readonly progress: DrainProgress[] = [];
   /** Pods that the kubelet does not end. */
@@ -40,6 +41,9 @@ export class EmulatedCluster {
   readonly #admin: KubernetesPort;
 
   private constructor() {
+    // Without the garbage collector: owners of pods are names here, and no objects.
+    const budgetResource = this.server.resource('poddisruptionbudgets', 'policy');
+    runDisruptionController(this.server.store, { pods: this.server.resource('pods'), budgets: budgetResource });
     this.server.access.grant('agent');
     this.server.access.grant('admin');
     this.port = this.portOf('agent');

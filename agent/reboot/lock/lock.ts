@@ -62,8 +62,8 @@ export type Attempt =
 /** After more were held than may be: everybody who saw it gave back, and must not come back together. */
 const againBackoff: Backoff = { firstMs: 4_000, maxMs: 60_000 };
 
-/** The size of a pool changes seldom, and only a percentage depends on it. */
-const poolSizesForMs = 60_000;
+/** The size of a pool changes seldom, and only a percentage depends on it: a list of all nodes that is rarely worth its price. */
+const poolSizesForMs = { attempt: 60_000, waiting: 3_600_000 };
 
 /** What neither a watch nor a turn tells: a changed configuration, a slot gone stale. */
 const lookAgainMs = 30_000;
@@ -132,7 +132,8 @@ export class RebootLock {
    * is written once more before the list: giving it back may have been tried, and that write may be late. Throws ClusterError; then `facts` say what is in hand, as soon as that is known.
    */
   async acquire(signal: AbortSignal): Promise<Attempt> {
-    const limits = await this.#currentLimits(signal);
+    await this.#learnPoolSizes(poolSizesForMs.attempt, signal);
+    const limits = this.#limits();
     const slot = this.#held?.slot ?? this.#dueTurn()?.slot;
     if (slot === undefined) return this.#notYet(limits);
     const isTaken =
@@ -175,11 +176,12 @@ export class RebootLock {
   /** One conditional write on a slot that is ours. What we wrote before and is still on its way then comes too late. */
   async #renew(name: string, signal: AbortSignal): Promise<Written> {
     const { node, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const before = this.#book.get(name)?.resourceVersion;
+    const before = this.#book.get(name);
+    // A write that changes nothing is none to the API server.
+    const nowMs = clock.nowMs() + (before?.renewedAtMs === clock.nowMs() ? 1 : 0);
     const isOurs = (known: Slot | undefined): boolean => known !== undefined && isHeldBy(known, node);
     const isDone = (known: Slot | undefined): boolean =>
-      isOurs(known) && known?.renewedAtMs === nowMs && known.resourceVersion !== before;
+      isOurs(known) && known?.renewedAtMs === nowMs && known.resourceVersion !== before?.resourceVersion;
     return await this.#write({ name, body: () => confirmedBody(nowMs), mayWrite: isOurs, isDone }, signal);
   }
 
@@ -289,21 +291,21 @@ export class RebootLock {
     return { pool: pool.name, slots, cap: pools.cap, pools: new Set(pools.list.map(({ name }) => name)) };
   }
 
-  async #currentLimits(signal: AbortSignal): Promise<Limits> {
+  async #learnPoolSizes(maxAgeMs: number, signal: AbortSignal): Promise<void> {
     const { settings, labels, port, clock } = this.#options;
     const { pools } = settings();
     const asOfMs = clock.monotonicMs();
-    const isOld = asOfMs - (this.#poolSizes?.asOfMs ?? Number.NEGATIVE_INFINITY) > poolSizesForMs;
-    if (isOld && 'percent' in poolOf(pools, labels()).concurrency) {
-      this.#poolSizes = { sizes: await countPools(port, pools, signal), asOfMs };
-    }
-    return this.#limits();
+    const isKnown = this.#poolSizes !== undefined && asOfMs - this.#poolSizes.asOfMs < maxAgeMs;
+    if (isKnown || !('percent' in poolOf(pools, labels()).concurrency)) return;
+    // Where it fails, it is not tried again at once.
+    this.#poolSizes = { sizes: this.#poolSizes?.sizes ?? new Map(), asOfMs };
+    this.#poolSizes = { sizes: await countPools(port, pools, signal), asOfMs };
   }
 
   #changed(): void {
     const ours = this.#ours().map(({ name }) => name);
     const recorded = this.#options.recordedSlot();
-    const kept = [this.#held?.slot, recorded].find((name) => name !== undefined && ours.includes(name));
+    const kept = [recorded, this.#held?.slot].find((name) => name !== undefined && ours.includes(name));
     const slot = kept ?? ours[0];
     if (slot === undefined) this.#held = undefined;
     else if (slot !== this.#held?.slot) {
@@ -317,6 +319,8 @@ export class RebootLock {
   async #announceTurns(signal: AbortSignal): Promise<void> {
     const { clock, onChange } = this.#options;
     while (!signal.aborted) {
+      // Where the API server is away, the next look tries again; until then the pool is taken for a small one.
+      await this.#learnPoolSizes(poolSizesForMs.waiting, signal).catch(() => undefined);
       const turn = this.#book.synced && this.#held === undefined ? this.#turn() : undefined;
       const waitMs = turn === undefined ? lookAgainMs : turn.atMs - clock.monotonicMs();
       const over = new AbortController();

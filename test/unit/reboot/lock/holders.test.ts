@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+
+import { type HolderLimits, type HolderNode, heldSlots } from '../../../../agent/reboot/lock/holders.ts';
+import { slot } from './slots.ts';
+
+const MINUTE = 60_000;
+const nowMs = Date.UTC(2026, 0, 1);
+const limits: HolderLimits = {
+  comesBackWithinMs: 15 * MINUTE,
+  holdsAtMostMs: 120 * MINUTE,
+  graceMs: 2 * MINUTE,
+  pools: new Set(['workers']),
+};
+const held = (minutes: number, silentMinutes = minutes, name = 'workers-0') =>
+  slot(name, { heldBy: 'a', acquiredAtMs: nowMs - minutes * MINUTE, renewedAtMs: nowMs - silentMinutes * MINUTE });
+const node = (over: Partial<HolderNode> = {}): ReadonlyMap<string, HolderNode> =>
+  new Map([['a', { name: 'a', uid: 'uid of a', ready: true, state: 'draining', ...over }]]);
+const away = { ready: false, state: 'rebooting' };
+
+describe('what is wrong with a held slot', () => {
+  it.each([
+    ['nothing while its node drains', held(30), node(), undefined],
+    ['nothing while its node is away for a reboot', held(60, 10), node(away), undefined],
+    ['that its node never came back', held(60, 16), node(away), 'never-came-back'],
+    ['that it is held for too long', held(121, 100), node(), 'holds-long'],
+    ['that its Node is gone', held(10), new Map(), 'node-gone'],
+    ['that its Node is another', held(10), node({ uid: 'new' }), 'node-replaced'],
+    ['that its node does not reboot', held(10), node({ state: undefined }), 'holder-idle'],
+    ['that nobody knows its pool', held(10, 10, 'old-0'), node(), 'unknown-pool'],
+    ['that no Node owns it', { ...held(10), holder: { node: 'a', uid: undefined } }, node(), 'no-owner'],
+    ['nothing while the garbage collector may be about to come', held(1), new Map(), undefined],
+    ['nothing where no time is known', slot('workers-0', { heldBy: 'a' }), node(away), undefined],
+  ])('is %s', (_, one, nodes, code) => {
+    const [found] = heldSlots([one], nodes, limits, nowMs);
+    expect(found?.problem?.code).toBe(code);
+    if (code !== undefined) expect(found?.problem?.text).toContain(one.name);
+  });
+
+  it('is asked of held slots alone, with how long they are held', () => {
+    expect(heldSlots([slot('workers-1'), held(5)], node(), limits, nowMs)).toMatchObject([
+      { node: 'a', heldSeconds: 300, problem: undefined },
+    ]);
+  });
+
+  it('is said with what to do', () => {
+    const [found] = heldSlots([held(40, 20)], node(away), limits, nowMs);
+    expect(found?.problem?.text).toBe(
+      'node a holds nodetender-workers-0 for 40 min and is not Ready: the roll waits for it. If it is not coming back, delete the Node, or free the slot: nodetender lock release nodetender-workers-0',
+    );
+  });
+});

@@ -192,7 +192,7 @@ describe('a slot in hand', () => {
     await lock.acquire(signal);
     cluster.server.disturbWatches('silence', 'leases');
     await cluster.patchLease(slot, { metadata: { labels: { team: 'x' } } });
-    await cluster.clock.run(lock.confirm(slot, signal));
+    await expect(cluster.clock.run(lock.confirm(slot, signal))).resolves.toBeUndefined();
   });
 
   it('keeps its pool where the pool has another name by now', async () => {

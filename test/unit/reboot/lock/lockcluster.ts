@@ -71,8 +71,7 @@ export class LockCluster {
 
   /** Undefined where there is no such Lease. */
   lease(name: string): LeaseObject | undefined {
-    const found = this.server.store.get(this.server.resource('leases', 'coordination.k8s.io'), namespace, name);
-    return found as LeaseObject | undefined;
+    return this.server.store.get(this.server.resource('leases', 'coordination.k8s.io'), namespace, name);
   }
 
   holder(name: string): string {

@@ -1,0 +1,107 @@
+import type { Slot } from './slot.ts';
+
+/** A Node as the reporter sees it. */
+export interface HolderNode {
+  readonly name: string;
+  readonly uid: string;
+  readonly ready: boolean;
+  /** Value of the state label; undefined while idle. */
+  readonly state: string | undefined;
+}
+
+export type HolderProblem =
+  /** Not Ready for longer than a reboot takes. */
+  | 'never-came-back'
+  /** Ready, and holds for longer than a whole reboot with its drain takes. */
+  | 'holds-long'
+  /** There is no such Node, and the garbage collector has not freed the slot. */
+  | 'node-gone'
+  /** The Node was registered again under its name; the garbage collector has not freed the slot. */
+  | 'node-replaced'
+  /** The Lease names no Node as its owner: nobody frees it but a person. */
+  | 'no-owner'
+  /** The node neither reboots nor wants to. */
+  | 'holder-idle'
+  /** Its pool is in no configuration any more; it counts in all of them. */
+  | 'unknown-pool';
+
+export interface HeldSlot {
+  readonly slot: Slot;
+  readonly node: string;
+  readonly heldSeconds: number;
+  /** The worst; undefined while all is as it should be. */
+  readonly problem: { readonly code: HolderProblem; readonly text: string } | undefined;
+}
+
+export interface HolderLimits {
+  /** From the holder's last write, which comes immediately before the reboot, to a Ready node. */
+  readonly comesBackWithinMs: number;
+  /** From taking the slot to giving it back. */
+  readonly holdsAtMostMs: number;
+  /** What the garbage collector and an agent that starts may take before it is worth a word. */
+  readonly graceMs: number;
+  readonly pools: ReadonlySet<string>;
+}
+
+/**
+ * Every held slot and what is wrong with it, for one who speaks for those that cannot. Times are those of the holders' clocks
+ * and ours: off by a skew, which is why nothing is freed for them.
+ */
+export function heldSlots(
+  slots: readonly Slot[],
+  nodes: ReadonlyMap<string, HolderNode>,
+  limits: HolderLimits,
+  nowMs: number,
+): HeldSlot[] {
+  return slots.flatMap((slot) => {
+    if (slot.holder === undefined) return [];
+    const heldMs = since(slot.acquiredAtMs, nowMs);
+    const held = { slot, node: slot.holder.node, heldSeconds: heldMs / 1000 };
+    const code = problemOf(slot, slot.holder, nodes.get(slot.holder.node), limits, nowMs);
+    return [{ ...held, problem: code && { code, text: describe(code, held) } }];
+  });
+}
+
+/** Where no time is written it has only begun. */
+function since(thenMs: number | undefined, nowMs: number): number {
+  return Math.max(0, nowMs - (thenMs ?? nowMs));
+}
+
+function problemOf(
+  slot: Slot,
+  holder: NonNullable<Slot['holder']>,
+  node: HolderNode | undefined,
+  limits: HolderLimits,
+  nowMs: number,
+): HolderProblem | undefined {
+  const silentMs = since(slot.renewedAtMs, nowMs);
+  if (silentMs < limits.graceMs) return undefined;
+  if (holder.uid === undefined) return 'no-owner';
+  if (node === undefined) return 'node-gone';
+  if (node.uid !== holder.uid) return 'node-replaced';
+  if (!node.ready) return silentMs >= limits.comesBackWithinMs ? 'never-came-back' : undefined;
+  if (node.state === undefined) return 'holder-idle';
+  if (since(slot.acquiredAtMs, nowMs) >= limits.holdsAtMostMs) return 'holds-long';
+  return limits.pools.has(slot.pool) ? undefined : 'unknown-pool';
+}
+
+function describe(code: HolderProblem, { slot, node, heldSeconds }: Omit<HeldSlot, 'problem'>): string {
+  const minutes = Math.floor(heldSeconds / 60);
+  const advice = `If it is not coming back, delete the Node, or free the slot: nodetender lock release ${slot.name}`;
+  switch (code) {
+    case 'never-came-back':
+      return `node ${node} holds ${slot.name} for ${minutes} min and is not Ready: the roll waits for it. ${advice}`;
+    case 'holds-long':
+      return `node ${node} holds ${slot.name} for ${minutes} min: the roll waits for it. See what its Events say`;
+    case 'node-gone':
+      return `${slot.name} is held by ${node}, and there is no such Node; the garbage collector should have freed it. ${advice}`;
+    case 'node-replaced':
+      return `${slot.name} is held by an earlier Node ${node}; the garbage collector should have freed it. ${advice}`;
+    case 'no-owner':
+      return `${slot.name} is held by ${node} without a Node as its owner, so nothing frees it by itself. ${advice}`;
+    case 'holder-idle':
+      return `node ${node} holds ${slot.name} for ${minutes} min without a reboot under way. Does its agent run? ${advice}`;
+    case 'unknown-pool':
+      return `node ${node} holds ${slot.name} of pool ${slot.pool}, which no configuration has: it counts in every pool`;
+  }
+}

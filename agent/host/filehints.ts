@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { watch } from 'chokidar';
 
 interface Watching {
-  /** Which directory, and which one of that name. */
+  /** Which directory, which one of that name, and which of its entries count. */
   readonly identity: string;
   close(): Promise<void>;
 }
@@ -58,7 +58,7 @@ export class FileHints {
       try {
         const directory = await realpath(path);
         const { dev, ino } = await stat(directory);
-        return { directory, names, identity: `${directory} ${dev}:${ino}` };
+        return { directory, names, identity: `${directory} ${dev}:${ino} ${names.join('/')}` };
       } catch {
         // Not there, or not for us: it may be one day, and then its parent shows it.
         if (path === dirname(path)) return { directory: path, names, identity: path };

@@ -67,7 +67,6 @@ export class Reader {
     const length = this.#uint32();
     this.#align(alignmentOf(item));
     const end = this.#at + length;
-    if (end > this.#bytes.length) throw malformed(`an array of ${length} bytes that end after the message`);
     const items: Value[] = [];
     while (this.#at < end) items.push(this.read(item));
     if (this.#at !== end) throw malformed('an array whose last item is cut');

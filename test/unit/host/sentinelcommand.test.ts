@@ -84,11 +84,28 @@ describe('a sentinel command', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('is asked again, and remembers since when it wants a reboot', async () => {
+  it('remembers since when it wants a reboot', async () => {
     const wantedAtMs = clock.nowMs();
     const source = await follow('true');
-    await clock.advance(3 * EVERY_MS);
-    expect(source.current()).toMatchObject({ wanted: true, sinceMs: wantedAtMs, settledForMs: 3 * EVERY_MS });
+    await clock.advance(EVERY_MS - 1);
+    expect(source.current()).toMatchObject({ wanted: true, sinceMs: wantedAtMs, settledForMs: EVERY_MS - 1 });
+  });
+
+  it('is asked again and again, and a wish that comes back is a new one', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nodetender-command-'));
+    const toggle = `cd ${directory}; if [ -e no ]; then rm no; exit 1; else touch no; fi`;
+    let changed = Promise.withResolvers<void>();
+    const command = ['sh', '-c', toggle];
+    const source = new SentinelCommand({ command, everyMs: EVERY_MS, deadlineMs: DEADLINE_MS, clock, init: undefined });
+    following = source.follow(() => changed.resolve(), stop.signal);
+    for (const wanted of [true, false, true]) {
+      await changed.promise;
+      expect(source.current()).toMatchObject(wanted ? { wanted, sinceMs: clock.nowMs() } : { wanted });
+      changed = Promise.withResolvers<void>();
+      await clock.advance(EVERY_MS);
+    }
+    await changed.promise;
+    await rm(directory, { recursive: true });
   });
 
   it('keeps the end of what it wrote, however much that is', async () => {

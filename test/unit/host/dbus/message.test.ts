@@ -115,4 +115,10 @@ describe('a message of D-Bus', () => {
       expect.objectContaining({ code: 'host/bad-response' }),
     );
   });
+
+  it('is refused when the last item of an array is longer than the array', () => {
+    const bytes = encodeMessage({ ...reboot, signature: 'au', body: [[1, 2]] });
+    bytes.writeUInt32LE(6, bytes.length - 12);
+    expect(() => decodeMessage(bytes)).toThrow(expect.objectContaining({ code: 'host/bad-response' }));
+  });
 });

@@ -12,7 +12,7 @@ export interface BusOptions {
 }
 
 /** The well-known place, and where a pod sees it when the host's /run/dbus is mounted there. */
-export const SYSTEM_BUS_SOCKET = '/run/dbus/system_bus_socket';
+const SYSTEM_BUS_SOCKET = '/run/dbus/system_bus_socket';
 
 const DEFAULT_DEADLINE_MS = 10_000;
 
@@ -41,4 +41,20 @@ export async function withBus<T>(
           `the system bus at ${socketPath} has not answered within ${deadlineMs / 1000} s. Check dbus and systemd-logind on the host.`,
         ),
   );
+}
+
+/**
+ * The socket that DBUS_SYSTEM_BUS_ADDRESS names, for hosts that have it elsewhere, or the well-known one. Of the transports of
+ * D-Bus only `unix:path=` is one that a host's logind is reached by; an address without one counts as none.
+ */
+export function systemBusSocket(address: string | undefined): string {
+  for (const alternative of address?.split(';') ?? []) {
+    const path = /^unix:(?:.*,)?path=([^,]+)/.exec(alternative)?.[1];
+    if (path !== undefined) return unescaped(path);
+  }
+  return SYSTEM_BUS_SOCKET;
+}
+
+function unescaped(value: string): string {
+  return value.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

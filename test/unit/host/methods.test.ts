@@ -22,7 +22,10 @@ describe('a reboot by signal', () => {
     await rm(proc, { recursive: true });
   });
 
-  /** A shell that runs `script` and waits (with a builtin: to start a program it would block signals for a moment), and a procfs in which it is as much outside of our container as `mountNamespace` says. */
+  /**
+   * A shell that runs `script` and waits, by a builtin because it blocks signals for a moment when it starts a program; and a
+   * procfs in which it is as much outside of our container as `mountNamespace` says.
+   */
   async function beInit(script: string, mountNamespace = 'mnt:[2]'): Promise<void> {
     child = spawn('sh', ['-c', `${script}; echo ready; read -r _`], {
       stdio: ['pipe', 'pipe', 'ignore'],

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 
 import { generations } from '../harness/components.ts';
 import type { DrainResult } from './draining.ts';
+import type { HandoverResult } from './handover.ts';
 import type { PlanningResult } from './planning.ts';
 import type { RemovalResult } from './removal.ts';
 import { maximum, median } from './statistics.ts';
@@ -14,18 +15,21 @@ export interface Measurements {
   readonly large?: readonly RemovalResult[];
   readonly planning?: PlanningResult;
   readonly drain?: readonly DrainResult[];
+  readonly handover?: readonly HandoverResult[];
   /** The memory bench writes its own table. */
   readonly memory?: string;
 }
 
 /** The tables of docs/performance.md. */
-export function tables({ takenAt, machine, small, large, planning, drain, memory }: Measurements): string {
+export function tables(measurements: Measurements): string {
+  const { takenAt, machine, small, large, planning, drain, handover, memory } = measurements;
   const sections = [`Measured on ${takenAt.slice(0, 10)}: ${machine}.`];
   if (small) sections.push('### Small images', removalTable(small));
   if (large) sections.push('### Images of many files', removalTable(large));
   if (small) sections.push(eventLoop(small));
   if (planning) sections.push('### Planning', planningLine(planning));
   if (drain) sections.push('### Drains', drainTable(drain));
+  if (handover) sections.push('### Handing a slot on', handoverTable(handover));
   if (memory !== undefined) sections.push('### Memory of the agent', memory.trim());
   return sections.join('\n\n');
 }
@@ -114,6 +118,30 @@ function drainTable(results: readonly DrainResult[]): string {
     ...rows,
   ].join('\n');
 }
+
+function handoverTable(results: readonly HandoverResult[]): string {
+  const rows = results.map((result) =>
+    row([
+      String(result.waiters),
+      String(result.handovers),
+      `${result.medianMs.toFixed(0)} / ${result.p99Ms.toFixed(0)} / ${result.longestMs.toFixed(0)}`,
+      `${result.meanLostWrites.toFixed(2)} / ${result.mostLostWrites}`,
+      String(result.mostPlacesOff),
+      String(result.lostAtFirst),
+    ]),
+  );
+  return [
+    'From the start of a release to the next node that is sure of its slot, one slot, on one kube-apiserver, all waiters in one process:',
+    '',
+    '| nodes waiting | hand-overs | ms: median / 99 of 100 / longest | lost writes: mean / most | most places off the queue’s head | lost writes when all begin at once |',
+    '| ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...rows,
+    row(['kured, any number', '', `${(KURED_PERIOD_MS / 2).toFixed(0)} (expected)`, '', '', '']),
+  ].join('\n');
+}
+
+/** Every node looks once in a period, at a time of its own: the lock stands idle for half of it on average. */
+const KURED_PERIOD_MS = 3_600_000;
 
 const START = '<!-- bench:start -->';
 const END = '<!-- bench:end -->';

@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small large planning drain memory` only those, the rest stays as it
+// Without arguments everything is measured; with some of `small large planning drain handover memory` only those, the rest stays as it
 // was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { parseArgs, promisify } from 'node:util';
 import { generations } from '../harness/components.ts';
 import { fillIn, type Measurements, summary, tables } from './document.ts';
 import { type DrainLoad, type DrainResult, measureDraining } from './draining.ts';
+import { type HandoverResult, measureHandover } from './handover.ts';
 import { describeMachine } from './machine.ts';
 import { measurePlanning } from './planning.ts';
 import { type Load, measureLargeImages, measureSmallImages, type RemovalResult } from './removal.ts';
@@ -35,6 +36,7 @@ if (wanted('large')) {
   measurements = { ...measurements, large: await onBoth(measureLargeImages, load) };
 }
 if (wanted('drain')) measurements = { ...measurements, drain: await measureDrains() };
+if (wanted('handover')) measurements = { ...measurements, handover: await measureHandovers() };
 if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
 
 console.log(tables(measurements));
@@ -68,6 +70,15 @@ async function measureDrains(): Promise<DrainResult[]> {
   ];
   console.error(`draining nodes of ${10 * replicas} pods, in 2 ways`);
   return await measureDraining(loads, isQuick ? 1 : 3);
+}
+
+async function measureHandovers(): Promise<HandoverResult[]> {
+  const results: HandoverResult[] = [];
+  for (const waiters of isQuick ? [10] : [10, 100, 1000]) {
+    console.error(`handing a slot on among ${waiters} nodes`);
+    results.push(await measureHandover(waiters));
+  }
+  return results;
 }
 
 async function measureMemory(): Promise<string> {

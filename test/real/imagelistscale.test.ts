@@ -4,13 +4,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { ImageListAgent, imageListPath, installEraserObjects } from '../harness/imagelistagents.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
+import { inLanes } from '../harness/lanes.ts';
 
 /** A thousand agents with a connection each, in this process, on one kube-apiserver. */
 
 const AGENTS = 1_000;
 const SKIPPED = 30;
 const BROKEN = 20;
-const AT_ONCE = 25;
 const image = 'docker.io/library/alpine:3.7.3';
 
 let plane: ControlPlane;
@@ -25,14 +25,6 @@ afterAll(async () => {
   await inLanes(agents, (agent) => agent.kill());
   await plane.destroy();
 });
-
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const lane = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
-}
 
 async function status(
   after?: string,

@@ -58,6 +58,11 @@ export function list<T extends z.core.SomeType>(item: T, maxItems: number) {
   return z.array(item, { error: 'a list' }).check(z.maxLength(maxItems, { error: `at most ${maxItems} entries` }));
 }
 
+/** A list of one entry at least. */
+export function filledList<T extends z.core.SomeType>(item: T, maxItems: number) {
+  return list(item, maxItems).check(z.minLength(1, { error: 'at least one entry' }));
+}
+
 export function flag() {
   return z.boolean({ error: 'true or false' });
 }

@@ -6,6 +6,7 @@ import {
   duration,
   durationOrNever,
   field,
+  filledList,
   flag,
   list,
   mapping,
@@ -24,7 +25,7 @@ const MAX_ARGUMENTS = 64;
 const sentinel = section('What says that this node asks for a reboot.', {
   path: field(absolutePath, '/var/run/reboot-required', 'File whose existence asks for one.'),
   command: optional(
-    list(argument, MAX_ARGUMENTS),
+    filledList(argument, MAX_ARGUMENTS),
     'Program and arguments, run on the host in place of looking for path: exit code 0 asks for a reboot.',
   ),
   commandTimeout: field(duration('1s', '10m'), '1m', 'The command is ended after this long, and asks for nothing.'),
@@ -173,13 +174,20 @@ export const rebootSection = section(
       'How: by systemd-logind on the system bus, by a signal to PID 1, or by a command on the host.',
     ),
     signal: field(count(1, 64), 39, 'The signal; 39 is SIGRTMIN+5, which systemd takes for a reboot.'),
-    command: field(list(argument, MAX_ARGUMENTS), ['/bin/systemctl', 'reboot'], 'The command and its arguments.'),
+    command: field(filledList(argument, MAX_ARGUMENTS), ['/bin/systemctl', 'reboot'], 'The command and its arguments.'),
     delay: field(duration('0s', '1d'), '0s', 'Pause between drain and reboot.'),
     deadline: field(duration('1m', '1d'), '10m', 'A reboot that has not ended the agent after this long has failed.'),
-    backoff: section('How long a node waits after a reboot that failed or was undone, doubling.', {
-      first: field(duration('1s', '7d'), '10m', 'After the first failure.'),
-      longest: field(duration('1s', '7d'), '6h', 'At most.'),
-    }),
+    backoff: section(
+      'How long a node waits after a reboot that failed or was undone, doubling.',
+      {
+        first: field(duration('1s', '7d'), '10m', 'After the first failure.'),
+        longest: field(duration('1s', '7d'), '6h', 'At most.'),
+      },
+      ({ first, longest }) =>
+        first !== undefined && longest !== undefined && longest < first
+          ? { key: 'longest', what: 'expected at least first, found less; set both' }
+          : undefined,
+    ),
     minInterval: field(duration('0s', '366d'), '1h', 'Least time between two reboots of this node.'),
     windows: windowsSection,
     pools: field(
@@ -200,8 +208,7 @@ export const rebootSection = section(
     marks,
     notify: notifySection,
   },
-  ({ command, pools, prometheus, gates, health }) => {
-    if (command?.length === 0) return { key: 'command', what: 'expected at least the program, found an empty list' };
+  ({ pools, prometheus, gates, health }) => {
     const names = (pools ?? []).map(({ name }) => name);
     const double = names.find((name, index) => name !== undefined && names.indexOf(name) !== index);
     if (double !== undefined) return { key: 'pools', what: `expected each name once, found ${double} twice` };

@@ -1,5 +1,5 @@
 import { WEEKDAYS } from '../reboot/window.ts';
-import { choice, duration, field, list, mapping, optional, section } from './fields.ts';
+import { choice, duration, field, filledList, list, mapping, optional, section } from './fields.ts';
 import { timeOfDay } from './reboottexts.ts';
 import { cron, timeZone } from './texts.ts';
 
@@ -7,7 +7,7 @@ const MAX_WINDOWS = 50;
 
 const window = mapping(
   {
-    days: optional(list(choice(WEEKDAYS), 7), 'Days on which it opens. Every day when left out.'),
+    days: optional(filledList(choice(WEEKDAYS), 7), 'Days on which it opens. Every day when left out.'),
     from: optional(timeOfDay, 'When it opens; 00:00 when left out.'),
     to: optional(timeOfDay, 'When it closes; 24:00 when left out. Before from: on the next day.'),
     cron: optional(cron, 'When it opens, in place of days, from and to.'),
@@ -19,7 +19,6 @@ const window = mapping(
     if (cron && isWeekly) return { key: 'cron', what: 'expected either cron or days, from and to, found both' };
     if (cron && !duration) return { key: 'duration', what: 'expected a duration beside cron, found nothing' };
     if (duration && cron === null) return { key: 'duration', what: 'expected cron beside it, found nothing' };
-    if (days?.length === 0) return { key: 'days', what: 'expected at least one day, found none' };
     if (typeof from === 'number' && from >= DAY_MINUTES) {
       return { key: 'from', what: 'expected less than 24:00; a window that opens then opens at 00:00 of the next day' };
     }

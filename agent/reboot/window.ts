@@ -45,8 +45,8 @@ const DAY_MINUTES = 24 * 60;
 const DAY_MS = DAY_MINUTES * MINUTE_MS;
 /** What does not change for so long is not told: windows repeat by the week or, by cron, by the year. */
 const HORIZON_MS = 366 * DAY_MS;
-/** A bound for windows of minutes that cancel each other out; a year of one window a day takes a thousand. */
-const MAX_STEPS = 5000;
+/** A bound for windows of minutes without an end; one a day takes 366. */
+const MAX_STEPS = 400;
 
 const REASONS = {
   'no-windows': 'reboot.windows allows it at any time',
@@ -79,23 +79,30 @@ function codeAt({ allow, deny }: Windows, atMs: number): WindowAnswer['code'] {
 }
 
 function nextChangeMs(windows: Windows, nowMs: number, openNow: boolean): number | undefined {
-  const all = [...windows.allow, ...windows.deny];
-  // By window, so that one that changes once a year is not asked again for each day of another.
-  const changes = all.map((window) => boundaryAfter(window, nowMs));
+  let atMs = nowMs;
   for (let step = 0; step < MAX_STEPS; step += 1) {
-    const atMs = Math.min(...changes);
+    atMs = settledUntilMs(windows, atMs);
     if (atMs > nowMs + HORIZON_MS) return undefined;
     if (isOpen(codeAt(windows, atMs)) !== openNow) return atMs;
-    for (const [index, window] of all.entries()) {
-      if (changes[index] === atMs) changes[index] = boundaryAfter(window, atMs);
-    }
   }
   return undefined;
 }
 
+/** A moment after `atMs` before which nothing can change: as late as is easily told. */
+function settledUntilMs({ allow, deny }: Windows, atMs: number): number {
+  const boundaries = (windows: readonly Window[]): number[] => windows.map((window) => boundaryAfter(window, atMs));
+  const denying = deny.filter((window) => contains(window, atMs));
+  // All of them have to close first.
+  if (denying.length > 0) return Math.max(...boundaries(denying));
+  const allowing = allow.filter((window) => contains(window, atMs));
+  if (allowing.length === 0 && allow.length > 0) return Math.min(...boundaries(allow));
+  const allowedUntilMs = allow.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...boundaries(allowing));
+  return Math.min(allowedUntilMs, ...boundaries(deny));
+}
+
 function contains(window: Window, atMs: number): boolean {
   if ('cron' in window) {
-    const opened = schedule(window).nextRun(new Date(atMs - window.durationMs));
+    const opened = scheduleOf(window).nextRun(new Date(atMs - window.durationMs));
     return opened !== null && opened.getTime() <= atMs;
   }
   const { weekday, minute } = wallClockAt(window.timeZone, atMs);
@@ -111,11 +118,11 @@ function boundaryAfter(window: Window, atMs: number): number {
 }
 
 function cronBoundary(window: CronWindow, atMs: number): number {
-  const cron = schedule(window);
+  const cron = scheduleOf(window);
   const opens = cron.nextRun(new Date(atMs))?.getTime() ?? Number.POSITIVE_INFINITY;
   if (!contains(window, atMs)) return opens;
   // The last opening up to now decides: those before it close earlier.
-  const last = cron.previousRuns(1, new Date(atMs + 1000))[0]?.getTime() ?? atMs;
+  const last = cron.previousRuns(1, new Date(Math.floor(atMs / 1000) * 1000 + 1000))[0]?.getTime() ?? atMs;
   return last + window.durationMs;
 }
 
@@ -140,6 +147,13 @@ function clockChange(timeZone: string, fromMs: number, toMs: number, offsetMs: n
   return after * 1000;
 }
 
-function schedule({ cron, timeZone }: CronWindow): Cron {
-  return new Cron(cron, { paused: true, mode: '5-part', timezone: timeZone });
+/** By window, because reading an expression costs more than asking it. */
+const schedules = new WeakMap<CronWindow, Cron>();
+
+function scheduleOf(window: CronWindow): Cron {
+  const known = schedules.get(window);
+  if (known) return known;
+  const cron = new Cron(window.cron, { paused: true, mode: '5-part', timezone: window.timeZone });
+  schedules.set(window, cron);
+  return cron;
 }

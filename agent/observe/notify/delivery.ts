@@ -1,7 +1,7 @@
 import { backoffMs } from '../../backoff.ts';
 import type { Clock, Random } from '../../clock.ts';
 import { isNodetenderError, messageOf, NodetenderError } from '../../errors.ts';
-import { exchange } from '../../web/exchange.ts';
+import type { exchange } from '../../web/exchange.ts';
 import { destinationAt, nameOf } from './address.ts';
 import type { Address } from './address.ts';
 import { refusalIn, requestFor } from './payload.ts';
@@ -24,14 +24,15 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly environment: NodeJS.ProcessEnv;
+  readonly exchange: typeof exchange;
   readonly signal: AbortSignal;
 }
 
 const DEADLINE_MS = 15_000;
 /** The answers of these services are a word; more is an error page. */
 const MAX_ANSWER_BYTES = 64 * 1024;
-/** With the back-off about an hour: after that a message about a reboot misleads more than it tells. */
-const MAX_ATTEMPTS = 16;
+/** With the back-off three quarters of an hour: after that a message about a reboot misleads more than it tells. */
+const MAX_ATTEMPTS = 18;
 const BACKOFF = { firstMs: 1000, longestMs: 5 * 60_000 };
 
 /** Brings one message to one target, trying again while that may help. Resolves, whatever happens. */
@@ -58,7 +59,7 @@ async function attemptOnce(target: Target, message: Message, around: Surrounding
     const destination = await destinationAt(target.address, around.environment);
     const request = requestFor(destination, message.text, message.note, target.body);
     const limits = { deadlineMs: DEADLINE_MS, maxBytes: MAX_ANSWER_BYTES, clock: around.clock, signal: around.signal };
-    const { status, retryAfter, body } = await exchange(request, limits);
+    const { status, retryAfter, body } = await around.exchange(request, limits);
     const refusal = status >= 200 && status < 300 ? refusalIn(destination, body) : `HTTP status ${status}`;
     if (refusal === undefined) return undefined;
     const error = new NodetenderError('notify/refused', `${nameOf(target.address)} refused the message: ${refusal}`);

@@ -5,6 +5,7 @@ import { parseConfig } from '../../../agent/config/load.ts';
 import type { Config } from '../../../agent/config/load.ts';
 import { jsonSchema } from '../../../agent/config/schema.ts';
 import { isNodetenderError } from '../../../agent/errors.ts';
+import { nameOf } from '../../../agent/observe/notify/address.ts';
 import { keysOf } from './keys.ts';
 
 const DAY_MS = 86_400_000;
@@ -27,7 +28,7 @@ function judge(text: string): 'accepted' | 'refused' {
   return 'accepted';
 }
 
-function invariants({ stateDirectory, runtime, http, images }: Config): Record<string, boolean> {
+function invariants({ stateDirectory, runtime, http, images, reboot }: Config): Record<string, boolean> {
   const { schedule, budget, disk, pace } = images;
   const every = 'everyMs' in schedule.when ? schedule.when.everyMs : DAY_MS;
   return {
@@ -56,6 +57,39 @@ function invariants({ stateDirectory, runtime, http, images }: Config): Record<s
       (disk.stopBelowPercent < disk.startAbovePercent && disk.startAbovePercent <= 99 && disk.stopBelowPercent >= 0),
     checkEvery: disk === undefined || isBetween(disk.checkEveryMs, 10_000, DAY_MS),
     pace: typeof pace === 'string' ? ['gentle', 'fast'].includes(pace) : isBetween(pace.burst, 1, 1000),
+    ...rebootInvariants(reboot),
+  };
+}
+
+function rebootInvariants(reboot: Config['reboot']): Record<string, boolean> {
+  const { sentinel, way, settings, windows, pools, cap, prometheus, gates, drain, health, notify } = reboot;
+  return {
+    sentinel: sentinel.path.startsWith('/') && sentinel.command?.argv.length !== 0,
+    way: isBetween(way.signal, 1, 64) && way.command.length > 0 && way.command.every((argument) => argument !== ''),
+    times: [
+      settings.settleMs,
+      settings.minIntervalMs,
+      settings.soakMs,
+      settings.cordonDelayMs,
+      settings.rebootDelayMs,
+    ].every((ms) => isBetween(ms, 0, 366 * DAY_MS)),
+    deadlines:
+      isBetween(settings.rebootDeadlineMs, 60_000, DAY_MS) && isBetween(settings.verifyDeadlineMs, 60_000, 7 * DAY_MS),
+    backoff: settings.backoff.firstMs > 0 && settings.backoff.firstMs <= settings.backoff.longestMs,
+    windows: [...windows.allow, ...windows.deny].every((window) =>
+      'cron' in window
+        ? isBetween(window.durationMs, 60_000, 31 * DAY_MS)
+        : window.days.length > 0 &&
+          isBetween(window.fromMinute, 0, 1439) &&
+          isBetween(window.toMinute, 0, 1440) &&
+          window.fromMinute !== window.toMinute,
+    ),
+    pools: new Set(pools.map(({ name }) => name)).size === pools.length,
+    cap: cap === undefined || isBetween(cap, 1, 1000),
+    queries: health.queries.length === 0 || prometheus !== undefined,
+    alerts: (gates.alerts.ignore === undefined && gates.alerts.only === undefined) || prometheus !== undefined,
+    drain: isBetween(drain.parallelism, 1, 100) && (drain.podTimeoutMs ?? 0) <= (drain.timeoutMs ?? Infinity),
+    notify: notify.to.every(({ address }) => nameOf(address) !== '$'),
   };
 }
 
@@ -108,6 +142,18 @@ const hostileText = fc.oneof(
     'unix:///x',
     '/',
     'gentle',
+  ),
+  fc.constantFrom(
+    '22:30',
+    '24:00',
+    '00:00',
+    'a=b',
+    'a in (b,c)',
+    'slack://a/b/c',
+    'generic://x',
+    '(?i)^x',
+    'never',
+    'mon',
   ),
   fc.constantFrom('registry.example/app:*', 'app@>=1 <2', 'sha256:', 'a:b:c', '127.0.0.1:80', '[::]:0', 'keep'),
   fc.string({ unit: 'binary', maxLength: 50 }),
@@ -180,6 +226,10 @@ images:
   minUnused: 7d
   disk: {startAbove: 85%}
   pace: {burst: 3}
+reboot:
+  windows: {allow: [{days: [mon], from: "22:00", to: "05:00"}, {cron: "0 0 1 * *", duration: 3d}]}
+  pools: [{name: gpu, nodeSelector: a in (b), concurrency: 10%}]
+  notify: {to: [{url: slack://T/B/x}]}
 `;
 const damaged = fc
   .record({

@@ -94,7 +94,7 @@ describe('windows over two years', () => {
           at = changesAt;
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

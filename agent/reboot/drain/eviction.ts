@@ -9,7 +9,6 @@ export type ObstacleCode =
   | 'no-answer'
   | 'refused'
   | 'ending'
-  | 'waits-its-turn'
   | 'timed-out';
 
 /** What is to be done after an answer of the eviction API. */

@@ -21,7 +21,7 @@ export function obstaclesOf(candidates: readonly Candidate[], budgets: readonly 
   for (const { pod, standing } of candidates) {
     if (standing.is !== 'blocked' && standing.is !== 'given-up' && standing.is !== 'ending') continue;
     const code = standing.is === 'ending' ? 'ending' : standing.obstacle;
-    const why = standing.is === 'ending' ? 'they are ending' : (budgetWording(pod, code, budgets) ?? standing.why);
+    const why = standing.is === 'ending' ? 'still ending' : (budgetWording(pod, code, budgets) ?? standing.why);
     const group = groups.get(why) ?? { code, why, pods: [], rank: ranks[standing.is] };
     group.pods.push(pod);
     groups.set(why, group);

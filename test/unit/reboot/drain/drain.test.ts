@@ -38,7 +38,7 @@ describe('a drain', () => {
     expect(cluster.progress.at(-1)?.obstacles).toEqual([
       {
         code: 'budget',
-        text: expect.stringMatching(/^default\/web-\d: PodDisruptionBudget default\/web /),
+        text: expect.stringMatching(/^default\/web-\d, default\/web-\d: PodDisruptionBudget default\/web /),
       },
     ]);
     await cluster.pod('web-4', { labels: { app: 'web' }, spec: { nodeName: 'node-2' } });
@@ -63,7 +63,7 @@ describe('a drain', () => {
     const outcome = await cluster.drained({ timeoutMs: 60_000 });
     expect(outcome).toEqual({
       status: 'stuck',
-      why: 'the time for the drain is over, 1 pods left',
+      why: 'the time for the drain is over, pods left: 1',
       obstacles: [{ code: 'budget', text: expect.stringContaining('default/web never allows one to go') }],
     });
     expect(cluster.clock.monotonicMs()).toBeLessThan(62_000);
@@ -109,5 +109,144 @@ describe('a drain', () => {
     });
     expect(await cluster.drained()).toEqual({ status: 'drained', gone: 1 });
     expect(cluster.podNames()).toEqual(['web-0']);
+  });
+
+  it('leaves every pod where it is when one may not go', async () => {
+    await cluster.pod('web');
+    await cluster.pod('bare', { metadata: { ownerReferences: [] } });
+    expect(await cluster.drained({ evictUnmanaged: false })).toEqual({
+      status: 'refused',
+      why: expect.stringContaining('default/bare'),
+    });
+    expect(cluster.evictions()).toEqual([]);
+  });
+
+  it('lets critical pods go when the others are gone', async () => {
+    await cluster.pod('dns', { spec: { priority: 2_000_000_000 } });
+    await cluster.pod('web-1');
+    await cluster.pod('web-2');
+    expect(await cluster.drained()).toEqual({ status: 'drained', gone: 3 });
+    expect(cluster.ended.at(-1)).toBe('dns');
+    // The others take a second to end.
+    expect(cluster.clock.monotonicMs()).toBeGreaterThanOrEqual(2_000);
+  });
+
+  it('evicts pods that come while it lasts', async () => {
+    cluster.stuck.add('web-1');
+    await cluster.pod('web-1');
+    const running = cluster.drain().run(new AbortController().signal);
+    await cluster.clock.advance(5_000);
+    await cluster.pod('late');
+    await cluster.clock.advance(5_000);
+    expect(cluster.podNames()).toEqual(['web-1']);
+    await cluster.remove(pods, 'web-1');
+    expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 2 });
+  });
+
+  it('asks for as many evictions at a time as it may', async () => {
+    for (let count = 0; count < 9; count += 1) await cluster.pod(`web-${count}`);
+    const isEviction = ({ subresource }: { readonly subresource: string }): boolean => subresource === 'eviction';
+    cluster.server.faults.add({ matches: isEviction, latencyMs: 100 });
+    expect(await cluster.drained({ parallelism: 3 })).toEqual({ status: 'drained', gone: 9 });
+    const times = cluster.server.faults.arrivals.filter(isEviction).map(({ atMs }) => atMs);
+    for (const atMs of times)
+      expect(times.filter((other) => other >= atMs && other < atMs + 100).length).toBeLessThanOrEqual(3);
+  });
+
+  it('gives a pod up after its time, and goes on with the others', async () => {
+    cluster.stuck.add('hangs');
+    await cluster.pod('hangs');
+    await cluster.pod('web');
+    expect(await cluster.drained({ podTimeoutMs: 60_000 })).toEqual({
+      status: 'stuck',
+      why: 'some pods cannot be evicted, pods left: 1',
+      obstacles: [{ code: 'timed-out', text: 'default/hangs: not gone within 60 s: it is still ending' }],
+    });
+    expect(cluster.podNames()).toEqual(['hangs']);
+    expect(cluster.clock.monotonicMs()).toBeLessThan(62_000);
+  });
+
+  it('does not wait for ever for a pod that should have ended', async () => {
+    cluster.stuck.add('hangs');
+    await cluster.pod('hangs', { spec: { terminationGracePeriodSeconds: 10 } });
+    expect(await cluster.drained({ skipTerminatingAfterSeconds: 20 })).toMatchObject({ status: 'drained' });
+    expect(cluster.clock.monotonicMs()).toBeGreaterThanOrEqual(31_000);
+    expect(cluster.clock.monotonicMs()).toBeLessThan(33_000);
+  });
+});
+
+describe('a drain on a bad day', () => {
+  let cluster: EmulatedCluster;
+
+  beforeEach(async () => {
+    cluster = await EmulatedCluster.create();
+    await cluster.pod('web');
+  });
+
+  const isEviction = ({ subresource }: { readonly subresource: string }): boolean => subresource === 'eviction';
+
+  it.each([
+    ['an answer that is lost', { cut: 'after', times: 1 }],
+    ['a connection that is cut', { cut: 'before', times: 1 }],
+    ['an API server that is away', { refuse: { status: 503 }, times: 20 }],
+    ['an API server that has too much to do', { refuse: { status: 429, retryAfterSeconds: 7 }, times: 10 }],
+    ['a webhook that fails for a while', { refuse: { status: 500 }, times: 4 }],
+    ['a token that is refused for a while', { refuse: { status: 401 }, times: 4 }],
+  ] as const)('succeeds after %s', async (_name, fault) => {
+    cluster.server.faults.add({ matches: isEviction, ...fault });
+    expect(await cluster.drained()).toEqual({ status: 'drained', gone: 1 });
+  });
+
+  it('does not ask a webhook that always fails for ever', async () => {
+    cluster.server.faults.add({ matches: isEviction, refuse: { status: 500 } });
+    expect(await cluster.drained()).toMatchObject({ status: 'stuck', obstacles: [{ code: 'no-answer' }] });
+    expect(cluster.evictions()).toHaveLength(5);
+  });
+
+  it('says which permission is missing', async () => {
+    expect(await cluster.drained({}, cluster.portOf('nobody'))).toEqual({
+      status: 'refused',
+      why: expect.stringContaining('"list" on pods'),
+    });
+  });
+
+  it('needs no view of the budgets', async () => {
+    cluster.server.access.grant('plain', [
+      { groups: ['', 'apps'], resources: ['pods', 'daemonsets', 'nodes'], verbs: ['get', 'list', 'watch'] },
+      { groups: [''], resources: ['pods/eviction'], verbs: ['create'] },
+    ]);
+    await cluster.pod('other', { labels: { app: 'web' } });
+    await cluster.budget('web', 'web', { minAvailable: 1 });
+    const outcome = await cluster.drained({ timeoutMs: 60_000 }, cluster.portOf('plain'));
+    expect(outcome).toMatchObject({
+      status: 'stuck',
+      obstacles: [{ code: 'budget', text: expect.stringMatching(/disruption budget/) }],
+    });
+    expect(cluster.podNames()).toEqual(['other']);
+  });
+
+  it('sees the end of pods whose watch is cut or forgotten', async () => {
+    cluster.stuck.add('web');
+    const running = cluster.drain().run(new AbortController().signal);
+    await cluster.clock.advance(20_000);
+    cluster.server.forgetHistory();
+    cluster.server.disturbWatches('cut');
+    await cluster.remove(pods, 'web');
+    expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 1 });
+    expect(cluster.clock.monotonicMs()).toBeLessThan(40_000);
+  });
+
+  it('does not take a pod for gone because another has its name', async () => {
+    cluster.stuck.add('web');
+    await cluster.pod('other');
+    const isFirst = ({ name, subresource }: { name?: string | undefined; subresource: string }): boolean =>
+      name === 'web' && subresource === 'eviction';
+    // A conflict of another kind: the pod is the same one.
+    cluster.server.faults.add({ matches: isFirst, refuse: { status: 409 }, times: 1 });
+    const running = cluster.drain().run(new AbortController().signal);
+    await cluster.clock.advance(20_000);
+    expect(cluster.evictions().filter((name) => name === 'web')).toHaveLength(2);
+    await cluster.remove(pods, 'web');
+    expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 2 });
   });
 });

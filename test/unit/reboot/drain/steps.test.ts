@@ -1,5 +1,7 @@
+import { array, assert, boolean, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { laneOf } from '../../../../agent/reboot/drain/lanes.ts';
 import type { DrainPod } from '../../../../agent/reboot/drain/pod.ts';
 import {
   type Candidate,
@@ -109,6 +111,52 @@ describe('the next steps of a drain', () => {
     expect(steps([])).toEqual({ ask: [], ending: [], late: [], nextAtMs: undefined, finished: true });
     const givenUp: Standing = { is: 'given-up', obstacle: 'several-budgets', why: 'no' };
     expect(steps([candidate(drainPod('a'), givenUp)]).finished).toBe(true);
+  });
+});
+
+describe('the next steps of any drain', () => {
+  const standings: Standing[] = [
+    { is: 'queued' },
+    { is: 'asking' },
+    blocked,
+    { is: 'ending' },
+    { is: 'given-up', obstacle: 'refused', why: 'no' },
+  ];
+  const someCandidates = array(
+    record({
+      app: constantFrom('web', 'api', 'free'),
+      critical: boolean(),
+      ready: boolean(),
+      standing: constantFrom(...standings),
+      askedAtMs: integer({ min: 0, max: 2_000 }),
+    }),
+    { maxLength: 30 },
+  ).map((details) =>
+    details.map(({ app, critical, ready, standing, askedAtMs }, index): Candidate => {
+      const pod = drainPod(`pod-${index}`, { labels: new Map([['app', app]]), critical, ready });
+      return { pod, standing, askedAtMs: standing.is === 'queued' ? undefined : askedAtMs };
+    }),
+  );
+  const api = budget('api', { counts: (labels) => labels.get('app') === 'api' });
+
+  it('respect the bounds, ask nobody twice, and never end or sleep while there is something to do', () => {
+    assert(
+      property(someCandidates, integer({ min: 1, max: 5 }), boolean(), (candidates, parallelism, known) => {
+        const options = { parallelism, podTimeoutMs: 1_500, gracePeriodSeconds: undefined };
+        const budgets = known ? [budget('web'), api] : undefined;
+        const taken = steps(candidates, { options, budgets });
+        const busy = candidates.filter(({ standing }) => standing.is === 'asking');
+        const lanes = taken.ask.map(({ lane }) => lane.key);
+        expect(new Set(lanes).size).toBe(lanes.length);
+        for (const { pod } of busy) expect(lanes).not.toContain(laneOf(pod, budgets).key);
+        expect(taken.ask.length).toBeLessThanOrEqual(Math.max(0, parallelism - busy.length));
+        const left = candidates.filter(({ pod, standing }) => standing.is !== 'given-up' && !taken.late.includes(pod));
+        expect(taken.finished).toBe(left.length === 0);
+        const waitsForSomething = left.some(({ standing }) => standing.is === 'asking' || standing.is === 'ending');
+        expect(taken.finished || waitsForSomething || taken.ask.length > 0).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 

@@ -129,16 +129,21 @@ export class RebootLock {
 
   /**
    * Takes a free slot when it is our turn, then lists all held ones, and gives it back where there are too many. A slot in hand
-   * is written once more before the list: giving it back may have been tried, and that write may be late. Throws ClusterError; then `facts` say what is in hand, as soon as that is known.
+   * is written once more before the list: giving it back may have been tried, and that write may be late. Throws ClusterError;
+   * then `facts` say what is in hand, as soon as that is known.
    */
   async acquire(signal: AbortSignal): Promise<Attempt> {
     await this.#learnPoolSizes(poolSizesForMs.attempt, signal);
     const limits = this.#limits();
-    const slot = this.#held?.slot ?? this.#dueTurn()?.slot;
+    const inHand = this.#held?.slot;
+    const slot = inHand ?? this.#dueTurn()?.slot;
     if (slot === undefined) return this.#notYet(limits);
-    const isTaken =
-      this.#held === undefined ? await this.#take(slot, limits, signal) : (await this.#renew(slot, signal)).done;
-    if (!isTaken) return { kind: 'refused', code: 'lost-race', text: `another node was faster to take ${slot}` };
+    const { done, known } =
+      inHand === undefined ? await this.#take(slot, limits, signal) : await this.#renew(slot, signal);
+    if (!done) {
+      const text = known === undefined ? `Lease ${slot} is gone` : describeHolder(known);
+      return { kind: 'refused', code: 'lost-race', text };
+    }
     return await this.#check(limits, signal);
   }
 
@@ -159,9 +164,9 @@ export class RebootLock {
     await this.#free(slot, await this.#successors(slot, signal), signal);
   }
 
-  async #take(name: string, { pool }: Limits, signal: AbortSignal): Promise<boolean> {
+  async #take(name: string, { pool }: Limits, signal: AbortSignal): Promise<Written> {
     const { node, clock } = this.#options;
-    const { done } = await this.#write(
+    return await this.#write(
       {
         name,
         body: (known) => takenBody(known, pool, node, clock.nowMs()),
@@ -170,7 +175,6 @@ export class RebootLock {
       },
       signal,
     );
-    return done;
   }
 
   /** One conditional write on a slot that is ours. What we wrote before and is still on its way then comes too late. */

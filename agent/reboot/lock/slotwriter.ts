@@ -37,6 +37,8 @@ export async function writeSlot(
   const { name, body, mayWrite, isDone } = write;
   const options = { signal, deadlineMs: slotDeadlineMs };
   let known: Slot | undefined = book.get(name);
+  // A refusal rests on an answer, never on what a watch has not told yet.
+  if (!mayWrite(known)) known = await book.read(name, signal);
   for (let attempts = 1; ; attempts += 1) {
     if (!mayWrite(known)) return { done: false, known };
     const { metadata, spec } = body(known);

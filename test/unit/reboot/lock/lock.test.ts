@@ -134,6 +134,15 @@ describe('a slot in hand', () => {
     expect(next.facts()).toMatchObject({ kind: 'held', slot, checked: false });
   });
 
+  it('is confirmed and given back by a life that has not read the Leases yet', async () => {
+    await (await cluster.lock('a')).acquire(signal);
+    const next = await cluster.lock('a', { runs: false });
+    expect(next.facts()).toBeUndefined();
+    await next.confirm(slot, signal);
+    await next.release(slot, signal);
+    expect(cluster.holder(slot)).toBe('');
+  });
+
   it('is that of the Node alone that took it, not of another under its name', async () => {
     await (await cluster.lock('a')).acquire(signal);
     const other = await cluster.lock('a', { uid: 'another' });

@@ -16,6 +16,8 @@ export interface LockChoice {
   readonly labels?: Record<string, string>;
   readonly recorded?: string;
   readonly staleAfterMs?: number;
+  /** False: follows nothing, and knows only what it asks for. */
+  readonly runs?: boolean;
 }
 
 /** Locks on one emulated API server, by a clock of their own. */
@@ -36,7 +38,10 @@ export class LockCluster {
   }
 
   /** `uid` of another Node than the one that is there. */
-  async lock(node: string, { uid, labels = {}, recorded, staleAfterMs }: LockChoice = {}): Promise<RebootLock> {
+  async lock(
+    node: string,
+    { uid, labels = {}, recorded, staleAfterMs, runs = true }: LockChoice = {},
+  ): Promise<RebootLock> {
     const settings = (): LockSettings => ({ pools: this.pools, staleAfterMs });
     const lock = new RebootLock({
       port: this.#client('agent'),
@@ -51,7 +56,7 @@ export class LockCluster {
       clock: this.clock,
       random: () => this.draw,
     });
-    void lock.run(this.stop.signal);
+    if (runs) void lock.run(this.stop.signal);
     await this.clock.advance(0);
     await this.clock.advance(0);
     return lock;

@@ -15,6 +15,10 @@ export interface NodeView {
   readonly unschedulable: boolean;
   /** Keys of all taints. */
   readonly taints: readonly string[];
+  /** Keys of those that only send pods elsewhere where they can go. */
+  readonly softTaints: readonly string[];
+  /** Whether cluster-autoscaler has been told to leave the node. */
+  readonly scaleDownDisabled: boolean;
   readonly ready: boolean;
   /** When `ready` last changed, wall clock of the node; undefined where nobody has said so. */
   readonly readyChangedAtMs: number | undefined;
@@ -52,6 +56,8 @@ export function viewOfNode({ metadata, spec, status }: NodeObject): NodeView {
     annotations: new Map(ours(annotations)),
     unschedulable: spec?.unschedulable ?? false,
     taints: (spec?.taints ?? []).map(({ key }) => key),
+    softTaints: (spec?.taints ?? []).filter(({ effect }) => effect === 'PreferNoSchedule').map(({ key }) => key),
+    scaleDownDisabled: annotations['cluster-autoscaler.kubernetes.io/scale-down-disabled'] === 'true',
     ready: ready?.status === 'True',
     readyChangedAtMs: Number.isNaN(changedAtMs) ? undefined : changedAtMs,
     bootId: status?.nodeInfo?.bootID ?? '',

@@ -1,0 +1,194 @@
+import type { Clock } from '../../clock.ts';
+import { stateLabel } from '../../cluster/names.ts';
+import { type NodeObject, nodes, type PodObject, pods } from '../../cluster/objects.ts';
+import { podsBoundTo } from '../../cluster/pods.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import type { Config } from '../../config/load.ts';
+import { messageOf } from '../../errors.ts';
+import { namedInhibitors } from '../../host/ability.ts';
+import type { HostPort } from '../../host/port.ts';
+import { rehearse } from '../../reboot/drain/rehearsal.ts';
+import { askGates, askHealth, type AskPrometheus } from '../../reboot/gates/asking.ts';
+import type { GatePod } from '../../reboot/gates/pods.ts';
+import { queryPrometheus } from '../../reboot/gates/prometheus.ts';
+import { type Voters, votesMissing } from '../../reboot/hooks.ts';
+import { judgePool, type PoolNode } from '../../reboot/lock/poolhealth.ts';
+import { poolOf, type Pools } from '../../reboot/lock/pools.ts';
+import type { Answers, Blocker, Question } from '../../reboot/state.ts';
+
+type RebootConfig = Config['reboot'];
+
+export interface AskingOptions {
+  readonly port: Pick<KubernetesPort, 'get' | 'list' | 'evict'>;
+  readonly nodeName: string;
+  readonly host: HostPort;
+  readonly config: () => RebootConfig;
+  readonly pools: () => Pools;
+  /** Nodes that hold a slot. */
+  readonly holders: () => ReadonlySet<string>;
+  readonly clock: Clock;
+}
+
+const deadlineMs = 30_000;
+
+/** Asks those who have a say, and remembers the last answers. */
+export class Asking {
+  readonly #options: AskingOptions;
+  readonly #answers = new Map<Question, { readonly atMs: number; readonly blockedBy: readonly Blocker[] }>();
+
+  constructor(options: AskingOptions) {
+    this.#options = options;
+  }
+
+  answers(): { readonly [question in Question]?: Answers } {
+    const nowMs = this.#options.clock.monotonicMs();
+    return Object.fromEntries(
+      [...this.#answers].map(([question, { atMs, blockedBy }]) => [question, { askedAgoMs: nowMs - atMs, blockedBy }]),
+    );
+  }
+
+  /**
+   * `slotIsNear`: only then is the health of the pool worth a list of its nodes. Rejects when `signal` aborts, and with
+   * ClusterError when a drain could not be tried: that says nothing about whether it would succeed.
+   */
+  async ask(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<void> {
+    const atMs = this.#options.clock.monotonicMs();
+    const blockedBy = await this.#blockers(question, slotIsNear, signal);
+    signal.throwIfAborted();
+    this.#answers.set(question, { atMs, blockedBy });
+  }
+
+  async #blockers(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { hooks } = this.#options.config();
+    switch (question) {
+      case 'gates':
+        return (
+          await Promise.all([this.#gates(signal), this.#host(signal), slotIsNear ? this.#pool(signal) : []])
+        ).flat();
+      case 'drain':
+        return await this.#rehearsal(signal);
+      case 'before-reboot':
+        return await this.#votes(hooks.before, signal);
+      case 'after-reboot':
+        return await this.#votes(hooks.after, signal);
+      case 'health':
+        return await this.#health(signal);
+      default:
+        return question satisfies never;
+    }
+  }
+
+  async #gates(signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { gates } = this.#options.config();
+    const known = gates.blockingPods.length === 0 ? [] : await this.#pods(signal);
+    return await askGates(gates, known, this.#prometheus(signal));
+  }
+
+  async #rehearsal(signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { port, nodeName, config, clock } = this.#options;
+    const { impossible } = await rehearse({ port, nodeName, options: config().drain, clock }, signal);
+    return impossible === undefined ? [] : [{ gate: 'drain', reason: impossible }];
+  }
+
+  async #health(signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { health } = this.#options.config();
+    const known = health.daemonSetPods || health.pods.length > 0 ? await this.#pods(signal) : [];
+    return await askHealth(health, known, this.#prometheus(signal), this.#options.nodeName);
+  }
+
+  async #votes(voters: Voters, signal: AbortSignal): Promise<readonly Blocker[]> {
+    return votesMissing(voters, {
+      annotations: voters.annotations.length === 0 ? new Map() : await this.#annotations(signal),
+      pods: voters.pods.length === 0 ? [] : await this.#pods(signal),
+    });
+  }
+
+  async #host(signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { host } = this.#options;
+    try {
+      const [ability, inhibitors] = await Promise.all([host.canReboot(signal), host.inhibitors(signal)]);
+      if (!ability.able) return [{ gate: 'host', reason: ability.text }];
+      return inhibitors.length === 0 ? [] : [{ gate: 'inhibitors', reason: namedInhibitors(inhibitors) }];
+    } catch (error) {
+      return [{ gate: 'host', reason: messageOf(error) }];
+    }
+  }
+
+  async #pool(signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { port, nodeName, config, pools, holders } = this.#options;
+    const { maxUnhealthy, countCordoned } = config().gates;
+    const all = pools();
+    const holding = holders();
+    try {
+      const { items } = await port.list(
+        nodes,
+        {},
+        (node) => ({ ...poolNodeOf(node, holding), pool: poolOf(all, labelsOf(node)).name }),
+        { signal, deadlineMs },
+      );
+      const ours = items.find(({ name }) => name === nodeName)?.pool;
+      const health = judgePool(
+        items.filter(({ pool }) => pool === ours),
+        nodeName,
+        { maxUnhealthy, countCordoned },
+      );
+      return health.kind === 'healthy' ? [] : [{ gate: 'pool-health', reason: health.reason }];
+    } catch (error) {
+      return [{ gate: 'pool-health', reason: messageOf(error) }];
+    }
+  }
+
+  /** Undefined where they cannot be read. */
+  async #pods(signal: AbortSignal): Promise<readonly GatePod[] | undefined> {
+    const { port, nodeName } = this.#options;
+    try {
+      return (await port.list(pods, podsBoundTo(nodeName), gatePodOf, { signal, deadlineMs })).items;
+    } catch {
+      // Not known is an answer, too: whoever needs them says so.
+      return undefined;
+    }
+  }
+
+  async #annotations(signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
+    const { port, nodeName } = this.#options;
+    try {
+      const { metadata } = await port.get(nodes, { name: nodeName }, { signal, deadlineMs });
+      return new Map(Object.entries(metadata.annotations ?? {}));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #prometheus(signal: AbortSignal): AskPrometheus {
+    const { prometheus } = this.#options.config();
+    if (prometheus === undefined) return undefined;
+    return async (query) => await queryPrometheus(prometheus, query, { clock: this.#options.clock, signal });
+  }
+}
+
+function labelsOf({ metadata }: NodeObject): ReadonlyMap<string, string> {
+  return new Map(Object.entries(metadata.labels ?? {}));
+}
+
+function poolNodeOf({ metadata, spec, status }: NodeObject, holders: ReadonlySet<string>): PoolNode {
+  const isOurs = metadata.labels?.[stateLabel] !== undefined;
+  return {
+    name: metadata.name,
+    ready: status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false,
+    cordonedBy: spec?.unschedulable === true ? (isOurs ? 'us' : 'others') : 'nobody',
+    isRebooting: holders.has(metadata.name),
+  };
+}
+
+function gatePodOf({ metadata, status }: PodObject): GatePod {
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    labels: new Map(Object.entries(metadata.labels ?? {})),
+    phase: status?.phase ?? '',
+    ready: status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false,
+    ofDaemonSet:
+      metadata.ownerReferences?.some(({ kind, controller }) => kind === 'DaemonSet' && controller === true) ?? false,
+    terminating: metadata.deletionTimestamp !== undefined,
+  };
+}

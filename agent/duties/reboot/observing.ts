@@ -1,0 +1,89 @@
+import type { Clock } from '../../clock.ts';
+import { nodeAnnotations } from '../../cluster/names.ts';
+import type { NodeView } from '../../cluster/node.ts';
+import { maxRequestLength } from '../../cluster/records.ts';
+import type { Config } from '../../config/load.ts';
+import type { Boot, NeedSource } from '../../host/port.ts';
+import { marksOn } from '../../reboot/marks.ts';
+import type { Observation } from '../../reboot/state.ts';
+import { windowAt } from '../../reboot/window.ts';
+
+/** What has been gathered, each from where it is known. */
+export interface Gathered extends Pick<
+  Observation,
+  'lock' | 'answers' | 'drain' | 'rebootCall' | 'preparingForShutdown' | 'paused'
+> {
+  readonly boot: Boot;
+  readonly need: NeedSource;
+  readonly node: NodeView | undefined;
+  /** For how long the Node has been seen Ready in this boot. */
+  readonly readyForMs: number;
+  readonly config: Pick<Config['reboot'], 'windows' | 'marks'>;
+  readonly clock: Clock;
+}
+
+/** The facts of this moment, as the machine is told them. */
+export function observationOf(gathered: Gathered): Observation {
+  const { boot, need, node, readyForMs, config, clock } = gathered;
+  const { lock, answers, drain, rebootCall, preparingForShutdown, paused } = gathered;
+  const nowMs = clock.nowMs();
+  const { open, reason, changesAtMs } = windowAt(config.windows, nowMs);
+  return {
+    nowMs,
+    bootId: boot.bootId,
+    uptimeMs: boot.uptimeMs,
+    sentinel: need.current(),
+    paused,
+    node: node && nodeFacts(node, readyForMs, config.marks.preferNoScheduleTaint),
+    lock,
+    window: { open, reason, changesAtMs },
+    answers,
+    drain,
+    rebootCall,
+    preparingForShutdown,
+  };
+}
+
+function nodeFacts(node: NodeView, readyForMs: number, taintKey: string | undefined): NonNullable<Observation['node']> {
+  const { uid, unschedulable, bootId, ready, annotations, labels, softTaints, scaleDownDisabled } = node;
+  const request = annotations.get(nodeAnnotations.reboot);
+  return {
+    uid,
+    unschedulable,
+    reportedBootId: bootId,
+    ready,
+    readyForMs,
+    hold: annotations.get(nodeAnnotations.hold),
+    request: request !== undefined && isRequest(request) ? request : undefined,
+    marks: marksOn(
+      {
+        taints: softTaints.map((key) => ({ key, effect: 'PreferNoSchedule' })),
+        labels,
+        annotations: new Map([['cluster-autoscaler.kubernetes.io/scale-down-disabled', String(scaleDownDisabled)]]),
+      },
+      taintKey,
+    ),
+  };
+}
+
+/** A longer one has no room in the record. */
+export function isRequest(value: string): boolean {
+  return value !== '' && value.length <= maxRequestLength;
+}
+
+/** For how long a Node has been Ready in the boot that the host is in, by the monotonic clock. */
+export class ReadyTime {
+  readonly #clock: Clock;
+  #sinceMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  look(node: NodeView | undefined, bootId: string): number {
+    const nowMs = this.#clock.monotonicMs();
+    if (node?.ready !== true || node.bootId !== bootId) this.#sinceMs = undefined;
+    else this.#sinceMs ??= nowMs;
+    return this.#sinceMs === undefined ? 0 : nowMs - this.#sinceMs;
+  }
+}

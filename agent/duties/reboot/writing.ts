@@ -1,0 +1,94 @@
+import type { NodeView } from '../../cluster/node.ts';
+import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
+import { type NodeObject, nodes } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import type { Config } from '../../config/load.ts';
+import { NodetenderError } from '../../errors.ts';
+import { staleVotes } from '../../reboot/hooks.ts';
+import { marksPatch } from '../../reboot/marks.ts';
+import { recordPatch } from '../../reboot/record.ts';
+import type { State } from '../../reboot/state.ts';
+
+type RebootConfig = Config['reboot'];
+
+/** One of the machine's three ways to write. */
+export interface StateWrite {
+  readonly kind: 'record' | 'cordon' | 'uncordon';
+  readonly before: State;
+  readonly after: State;
+  /** The Node by which the machine has decided. */
+  readonly seen: NodeView;
+  readonly config: Pick<RebootConfig, 'marks' | 'hooks'>;
+}
+
+const statusKey = `${annotationPrefix}${nodeAnnotations.rebootStatus}`;
+const deadlineMs = 10_000;
+
+/**
+ * Puts a state on the Node in one patch with resourceVersion, and gives the Node that came of it. What the machine has decided by
+ * must still be so: a kubelet that reports its health changes the resourceVersion, and a cordon does too. Throws ClusterError;
+ * without an answer it is not known whether it was written.
+ */
+export async function writeState(
+  port: Pick<KubernetesPort, 'get' | 'patch'>,
+  { kind, before, after, seen, config }: StateWrite,
+  signal: AbortSignal,
+): Promise<NodeObject> {
+  const target = { name: seen.name };
+  const found = await port.get(nodes, target, { signal, deadlineMs });
+  refuseChanged(found, seen);
+  const { metadata, spec } = found;
+  const annotations = new Map(Object.entries(metadata.annotations ?? {}));
+  const labels = new Map(Object.entries(metadata.labels ?? {}));
+  const marks = marksPatch(
+    { taints: spec?.taints ?? [], labels, annotations },
+    {
+      add: after.marks.filter((mark) => !before.marks.includes(mark)),
+      remove: before.marks.filter((mark) => !after.marks.includes(mark)),
+    },
+    config.marks.preferNoScheduleTaint,
+  );
+  const record = recordPatch(after);
+  const votes = staleVotes(votersOf(kind, before, after, config), annotations);
+  const body = {
+    metadata: {
+      resourceVersion: metadata.resourceVersion,
+      labels: { ...record.labels, ...marks.labels, ...labelsOf(kind, config) },
+      annotations: {
+        ...record.annotations,
+        ...marks.annotations,
+        ...Object.fromEntries(votes.map((key) => [key, null])),
+      },
+    },
+    spec: {
+      ...(kind === 'record' ? {} : { unschedulable: kind === 'cordon' ? true : null }),
+      ...(marks.taints === undefined ? {} : { taints: marks.taints }),
+    },
+  };
+  return await port.patch(nodes, target, { type: 'merge', body }, { signal, deadlineMs });
+}
+
+function refuseChanged({ metadata, spec }: NodeObject, seen: NodeView): void {
+  const isSame =
+    metadata.uid === seen.uid &&
+    (spec?.unschedulable ?? false) === seen.unschedulable &&
+    metadata.annotations?.[statusKey] === seen.annotations.get(nodeAnnotations.rebootStatus);
+  if (isSame) return;
+  throw new NodetenderError(
+    'cluster/conflict',
+    `Node ${seen.name} has changed since it was last seen; it is looked at again`,
+  );
+}
+
+/** Whose votes of an earlier reboot are taken off: of those who are asked from here on. */
+function votersOf(kind: StateWrite['kind'], before: State, after: State, { hooks }: StateWrite['config']) {
+  if (kind === 'cordon') return hooks.before;
+  if (after.phase === 'verifying' && before.phase !== 'verifying') return hooks.after;
+  return { annotations: [], pods: [] };
+}
+
+function labelsOf(kind: StateWrite['kind'], { marks }: StateWrite['config']): Record<string, string> {
+  if (kind === 'record') return {};
+  const labels = kind === 'cordon' ? marks.labelsBefore : marks.labelsAfter;
+  return Object.fromEntries(labels.map(({ key, value }) => [key, value]));
+}

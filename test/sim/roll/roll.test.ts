@@ -6,7 +6,8 @@ import { type RollMutation, RollWorld } from './world.ts';
 /** `NODETENDER_SIM_SEED=17` repeats one world with its trace; `NODETENDER_SIM_RUNS=100000` looks for rarer ones. */
 const onlySeed = process.env['NODETENDER_SIM_SEED'];
 const runs = Number(process.env['NODETENDER_SIM_RUNS'] ?? 20);
-const seeds = onlySeed === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [Number(onlySeed)];
+const first = Number(process.env['NODETENDER_SIM_FIRST'] ?? 1);
+const seeds = onlySeed === undefined ? Array.from({ length: runs }, (_, index) => index + first) : [Number(onlySeed)];
 
 async function firstViolation(mutation?: RollMutation, tally: Record<string, number> = {}): Promise<string> {
   for (const seed of seeds) {

@@ -25,6 +25,8 @@ describe('what is kept of a Node', () => {
     expect(view).toMatchObject({
       unschedulable: true,
       taints: ['node.kubernetes.io/unschedulable'],
+      softTaints: [],
+      scaleDownDisabled: false,
       ready: true,
       readyChangedAtMs: Date.UTC(2026, 0, 1),
       bootId: 'boot-1',
@@ -38,6 +40,8 @@ describe('what is kept of a Node', () => {
     expect(viewOfNode({ metadata })).toMatchObject({
       unschedulable: false,
       taints: [],
+      softTaints: [],
+      scaleDownDisabled: false,
       ready: false,
       readyChangedAtMs: undefined,
       bootId: '',

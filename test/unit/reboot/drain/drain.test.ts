@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import type { DrainContext } from '../../../../agent/reboot/drain/drain.ts';
 import { budgets, pods } from '../../../../agent/cluster/objects.ts';
 import { EmulatedCluster } from './emulatedcluster.ts';
 
@@ -98,6 +99,28 @@ describe('a drain', () => {
     expect(cluster.server.watchCount).toBe(0);
   });
 
+  it('does not end before its requests have', async () => {
+    await cluster.pod('web');
+    const { port, clock } = cluster;
+    let answered = false;
+    const slow: DrainContext['port'] = {
+      get: (resource, target, options) => port.get(resource, target, options),
+      list: (resource, scope, project, options) => port.list(resource, scope, project, options),
+      watch: (resource, scope, from, options) => port.watch(resource, scope, from, options),
+      lastHeardMs: () => port.lastHeardMs(),
+      evict: async () => {
+        await clock.sleep(10_000);
+        answered = true;
+      },
+    };
+    const stop = new AbortController();
+    const running = cluster.drain({}, slow).run(stop.signal);
+    await clock.advance(1_000);
+    stop.abort();
+    expect(await clock.run(running)).toEqual({ status: 'stopped' });
+    expect(answered).toBe(true);
+  });
+
   it('leaves a pod of the same name alone that came in between', async () => {
     await cluster.pod('web-0');
     cluster.server.faults.add({
@@ -109,6 +132,21 @@ describe('a drain', () => {
     });
     expect(await cluster.drained()).toEqual({ status: 'drained', gone: 1 });
     expect(cluster.podNames()).toEqual(['web-0']);
+    expect(cluster.ended).toEqual([]);
+  });
+
+  it('does not ask a budget that has nothing left', async () => {
+    for (const name of ['web-1', 'web-2']) await cluster.pod(name, { labels: { app: 'web' } });
+    await cluster.pod('web-3', { labels: { app: 'web' }, spec: { nodeName: 'node-2' } });
+    await cluster.budget('web', 'web', { minAvailable: 2 });
+    const running = cluster.drain().run(new AbortController().signal);
+    await cluster.clock.advance(3_000);
+    expect(cluster.evictions()).toHaveLength(1);
+    await cluster.pod('web-4', { labels: { app: 'web' }, spec: { nodeName: 'node-2' } });
+    expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 2 });
+    expect(cluster.evictions()).toHaveLength(2);
+    // As soon as there was room again, and not after the five seconds of a refusal.
+    expect(cluster.clock.monotonicMs()).toBeLessThan(5_000);
   });
 
   it('leaves every pod where it is when one may not go', async () => {
@@ -234,6 +272,38 @@ describe('a drain on a bad day', () => {
     await cluster.remove(pods, 'web');
     expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 1 });
     expect(cluster.clock.monotonicMs()).toBeLessThan(40_000);
+  });
+
+  it('knows by a look at a pod what a watch that hangs does not tell', async () => {
+    cluster.server.faults.add({
+      matches: isEviction,
+      times: 1,
+      latencyMs: 10,
+      onRequest: () => {
+        cluster.server.disturbWatches('silence', 'pods');
+        void cluster.remove(pods, 'web').then(() => cluster.pod('web', { spec: { nodeName: 'node-2' } }));
+      },
+    });
+    expect(await cluster.drained()).toEqual({ status: 'drained', gone: 1 });
+    expect(cluster.clock.monotonicMs()).toBeLessThan(1_000);
+  });
+
+  it('believes the last list more than a watch that hangs', async () => {
+    cluster.server.faults.add({
+      matches: ({ user, verb, resource }) => user === 'agent' && verb === 'list' && resource === 'pods',
+      after: 1,
+      times: 1,
+      latencyMs: 10,
+      onRequest: () => {
+        cluster.server.disturbWatches('silence', 'pods');
+        void cluster.pod('late');
+      },
+    });
+    const running = cluster.drain().run(new AbortController().signal);
+    await cluster.clock.advance(10_000);
+    expect(cluster.podNames()).toEqual(['late']);
+    cluster.server.disturbWatches('cut', 'pods');
+    expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 2 });
   });
 
   it('does not take a pod for gone because another has its name', async () => {

@@ -1,7 +1,12 @@
 import { KubernetesClient } from '../../../../agent/cluster/client.ts';
 import { budgets, daemonSets, nodes, type PodObject, pods } from '../../../../agent/cluster/objects.ts';
 import type { KubernetesPort, Resource } from '../../../../agent/cluster/port.ts';
-import { Drain, type DrainOutcome, type DrainProgress } from '../../../../agent/reboot/drain/drain.ts';
+import {
+  Drain,
+  type DrainContext,
+  type DrainOutcome,
+  type DrainProgress,
+} from '../../../../agent/reboot/drain/drain.ts';
 import type { DrainOptions } from '../../../../agent/reboot/drain/options.ts';
 import { VirtualClock } from '../../../emulators/clock.ts';
 import { EmulatedApiServer } from '../../../emulators/kubernetes/apiserver.ts';
@@ -109,7 +114,7 @@ export class EmulatedCluster {
     await this.#admin.patch(nodes, { name: 'node-1' }, { type: 'merge', body: { spec: { unschedulable: false } } });
   }
 
-  drain(options: Partial<DrainOptions> = {}, port = this.port): Drain {
+  drain(options: Partial<DrainOptions> = {}, port: DrainContext['port'] = this.port): Drain {
     const { clock } = this;
     const onProgress = (progress: DrainProgress): number => this.progress.push(progress);
     const all = { ...kuredsDefaults, ...options };
@@ -117,7 +122,7 @@ export class EmulatedCluster {
   }
 
   /** To its end, in virtual time. */
-  async drained(options: Partial<DrainOptions> = {}, port = this.port): Promise<DrainOutcome> {
+  async drained(options: Partial<DrainOptions> = {}, port: DrainContext['port'] = this.port): Promise<DrainOutcome> {
     return await this.clock.run(this.drain(options, port).run(new AbortController().signal));
   }
 

@@ -193,5 +193,11 @@ describe('a refusal of reboots', () => {
       expect.stringMatching(/^pools\[1\]\.name: /),
       expect.stringMatching(/^prometheus\.url: /),
     ]);
+    expect(problemsOf('{pools: 3, health: {queries: 3}, prometheus: 3, windows: {allow: [{days: 3}]}}')).toEqual([
+      'windows.allow[0].days: expected a list, found 3',
+      'pools: expected a list, found 3',
+      'prometheus: expected a mapping, found 3',
+      'health.queries: expected a list, found 3',
+    ]);
   });
 });

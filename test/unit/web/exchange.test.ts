@@ -44,6 +44,17 @@ describe('an exchange', () => {
     expect((await ask('/', { maxBytes: 101 })).body).toHaveLength(101);
   });
 
+  it('hangs up on an answer without an end', async () => {
+    server.reply = (response) => {
+      const more = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(1000)));
+      };
+      response.on('drain', more);
+      more();
+    };
+    await expect(ask()).rejects.toMatchObject({ code: 'web/too-large' });
+  });
+
   it('ends at its deadline, also in the midst of the answer', async () => {
     server.reply = (response) => void response.writeHead(200).write('half');
     await expect(clock.run(ask())).rejects.toMatchObject({

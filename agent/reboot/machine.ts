@@ -36,22 +36,18 @@ export function next(state: State, facts: Observation, settings: Settings, rando
   return withSurplus(moment, stepOf(moment));
 }
 
+/** Nothing has been taken yet, or all of it is given back first. */
+const atRest: ReadonlySet<Phase> = new Set(['idle', 'wanted', 'backing-off']);
+const undrained: ReadonlySet<Phase> = new Set(['idle', 'wanted', 'waiting']);
+
 function stepOf(moment: Moment): Step {
   const { state, facts } = moment;
-  if (state.phase !== 'idle' && state.bootId !== facts.bootId) return rebooted(moment);
-  switch (state.phase) {
-    case 'idle':
-    case 'wanted':
-    case 'backing-off': {
-      const judged = judgement(moment);
-      if (judged !== undefined) return step(moment, { reason: state.reason, change: judged });
-      return withoutDrain(moment) ?? phaseSteps[state.phase](moment);
-    }
-    case 'waiting':
-      return withoutDrain(moment) ?? waiting(moment);
-    default:
-      return phaseSteps[state.phase](moment);
-  }
+  const { phase } = state;
+  if (phase !== 'idle' && state.bootId !== facts.bootId) return rebooted(moment);
+  const judged = atRest.has(phase) ? judgement(moment) : undefined;
+  if (judged !== undefined) return step(moment, { reason: state.reason, change: judged });
+  if (undrained.has(phase) && facts.drain.kind !== 'none') return stopDrain(moment);
+  return phaseSteps[phase](moment);
 }
 
 /** Without the Node nothing can be written, so nothing may be done. */
@@ -70,15 +66,14 @@ function startAnew({ facts, node }: Moment): Step {
     effects: [
       ...(facts.drain.kind === 'none' ? [] : [{ kind: 'stop-drain' } as const]),
       { kind: 'record', state },
-      { kind: 'event', ...eventOf(reason) },
+      ...eventOf(reason),
       { kind: 'wait', untilMs: facts.nowMs },
     ],
   };
 }
 
 /** Before the cordon there is nothing to drain: what still runs is of an earlier try. */
-function withoutDrain(moment: Moment): Step | undefined {
-  if (moment.facts.drain.kind === 'none') return undefined;
+function stopDrain(moment: Moment): Step {
   const reason: Reason = { code: 'unknown-facts', text: 'an earlier drain is being stopped' };
   return step(moment, { reason, first: [{ kind: 'stop-drain' }] });
 }

@@ -49,7 +49,7 @@ export interface RecordedOn {
 /** `metadata` of the patch that records `state`. */
 export function recordPatch(state: State): {
   labels: Record<string, string | null>;
-  annotations: Record<string, string | null>;
+  annotations: Record<string, string>;
 } {
   return {
     labels: { [stateLabel]: state.phase === 'idle' ? null : state.phase },

@@ -2,7 +2,7 @@
  * The words of the reboot machine: what it remembers, what it is told, what it asks for. Plain values only.
  *
  * The shell around it goes round like this: gather an Observation → `next` → do the effects in their order, up to the first
- * that fails → again, as soon as a fact has changed or the time of `wait` has come. An effect that failed or got lost needs no
+ * that fails → again, as soon as a fact or the state has changed or the time of `wait` has come. An effect that failed or got lost needs no
  * handling of its own: the next Observation shows that it was not done, and the machine asks for it again.
  */
 
@@ -59,6 +59,7 @@ export const reasonCodes = [
   // waiting … rebooting
   'waiting-for-slot',
   'slot-taken',
+  'cordoned',
   'cordon-delay',
   'hooks-pending',
   'pods-leaving',
@@ -85,7 +86,6 @@ export const reasonCodes = [
   'drain-impossible',
   'reboot-refused',
   'reboot-did-not-happen',
-  'retry',
   'record-damaged',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];

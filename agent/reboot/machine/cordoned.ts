@@ -1,17 +1,16 @@
 import type { Reason, Step } from '../state.ts';
 import { backOut, fail } from './givingback.ts';
 import { ASK_EVERY_MS, blockersInWords, freshAnswers, type Moment } from './moment.ts';
-import { isUrgent, wishOf } from './need.ts';
+import { wishOf } from './need.ts';
 import { held, outsideWindow } from './obstacles.ts';
 import { step } from './step.ts';
 
 /** Between the cordon and the drain: load balancers and other workloads get their time. */
 export function cordoned(moment: Moment): Step {
-  const { facts, settings } = moment;
+  const { state, facts, settings } = moment;
   // Of an earlier try: what left the node then may be back.
   if (facts.drain.kind !== 'none') {
-    const reason: Reason = { code: 'cordon-delay', text: 'the drain begins anew' };
-    return step(moment, { first: [{ kind: 'stop-drain' }], reason });
+    return step(moment, { first: [{ kind: 'stop-drain' }], reason: state.reason });
   }
   const stopped = stoppedBy(moment);
   if (stopped !== undefined) return stopped;
@@ -63,9 +62,9 @@ export function stoppedBy(moment: Moment): Step | undefined {
 }
 
 /** Not knowing is no reason to go back, and none to go on. */
-function unknownFact({ facts, state }: Moment, isBlind: boolean): string | undefined {
+function unknownFact({ facts }: Moment, isBlind: boolean): string | undefined {
   if (facts.lock === undefined) return 'it is not known whether the slot is still held';
   if (facts.paused === undefined) return 'it is not known whether all nodes are paused';
-  if (isBlind && !isUrgent(state.need) && state.need?.request === undefined) return 'the sentinel cannot be seen';
+  if (isBlind) return 'the sentinel cannot be seen';
   return undefined;
 }

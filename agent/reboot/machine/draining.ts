@@ -2,23 +2,20 @@ import { backoffMs } from '../../backoff.ts';
 import type { DrainFacts, LockFacts, Reason, Step } from '../state.ts';
 import { stoppedBy } from './cordoned.ts';
 import { fail } from './givingback.ts';
-import { blockersInWords, type Moment } from './moment.ts';
+import { blockersInWords, FRESH_MS, type Moment } from './moment.ts';
 import { gates } from './obstacles.ts';
 import { step } from './step.ts';
-
-/** The node stands empty: answers must be of this minute. */
-const FRESH_MS = 60_000;
 
 export function draining(moment: Moment): Step {
   const stopped = stoppedBy(moment);
   if (stopped !== undefined) return stopped;
-  const { state, facts, settings } = moment;
+  const { facts, settings } = moment;
   const { drain } = facts;
   switch (drain.kind) {
     case 'none':
       return step(moment, {
         reason: { code: 'pods-leaving', text: 'the pods are being evicted' },
-        change: state.retryAtMs === undefined ? undefined : { retryAtMs: undefined },
+        change: { retryAtMs: undefined },
         effects: [{ kind: 'drain' }],
       });
     case 'running':

@@ -1,10 +1,10 @@
-import type { Reason, ReasonCode } from '../state.ts';
+import type { Effect, Reason, ReasonCode } from '../state.ts';
 
-type EventOf = readonly ['Normal' | 'Warning', string];
+type EventOf = readonly ['Normal' | 'Warning', string] | undefined;
 
-/** The Event that tells each reason. The names are an interface: people filter by them. */
+/** The Event that tells each reason, if any. The names are an interface: people filter by them. */
 const events: Readonly<Record<ReasonCode, EventOf>> = {
-  'nothing-wanted': ['Normal', 'RebootNotWanted'],
+  'nothing-wanted': undefined,
   'node-replaced': ['Warning', 'RebootNodeReplaced'],
   'unknown-facts': ['Warning', 'RebootFactsUnknown'],
   settling: ['Normal', 'RebootWanted'],
@@ -16,6 +16,7 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
   asking: ['Normal', 'RebootWanted'],
   'waiting-for-slot': ['Normal', 'RebootWaiting'],
   'slot-taken': ['Normal', 'RebootSlotTaken'],
+  cordoned: ['Normal', 'RebootCordoned'],
   'cordon-delay': ['Normal', 'RebootCordonDelay'],
   'hooks-pending': ['Normal', 'RebootHooksPending'],
   'pods-leaving': ['Normal', 'RebootDraining'],
@@ -41,10 +42,9 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
   'reboot-refused': ['Warning', 'RebootRefused'],
   'reboot-did-not-happen': ['Warning', 'RebootDidNotHappen'],
   'record-damaged': ['Warning', 'RebootRecordDamaged'],
-  retry: ['Normal', 'RebootRetry'],
 };
 
-export function eventOf({ code, text }: Reason): { type: 'Normal' | 'Warning'; reason: string; note: string } {
-  const [type, reason] = events[code];
-  return { type, reason, note: text };
+export function eventOf({ code, text }: Reason): Extract<Effect, { kind: 'event' }>[] {
+  const event = events[code];
+  return event === undefined ? [] : [{ kind: 'event', type: event[0], reason: event[1], note: text }];
 }

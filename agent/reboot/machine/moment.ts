@@ -28,3 +28,6 @@ export function blockersInWords({ blockedBy }: Pick<Answers, 'blockedBy'>): stri
 
 /** Votes and health are looked at this often while they are waited for. */
 export const ASK_EVERY_MS = 15_000;
+
+/** With a slot in hand others wait, and a node may stand empty: answers must be of this minute. */
+export const FRESH_MS = 60_000;

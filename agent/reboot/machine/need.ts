@@ -26,7 +26,7 @@ export function wishOf({ state, facts, node }: Moment): Wish {
   if (sentinel?.wanted === true && !outlived) return { kind: 'wanted', need: mergedNeed(state, sentinel, request) };
   if (request !== undefined) {
     const sinceMs = state.need?.request === request ? state.need.sinceMs : facts.nowMs;
-    return { kind: 'wanted', need: { kind: 'request', sinceMs, request, packages: [] } };
+    return { kind: 'wanted', need: { kind: 'request', sinceMs, packages: [], request } };
   }
   if (sentinel === undefined) return { kind: 'unknown' };
   if (!sentinel.wanted) return { kind: 'none' };

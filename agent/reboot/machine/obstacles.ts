@@ -57,6 +57,6 @@ function tooSoon({ state, facts, settings }: Moment, need: Need): Obstacle | und
   const { uptimeMs, nowMs } = facts;
   // By the uptime, which no step of the clock changes; a node that has never been rebooted may be as new as it likes.
   if (state.lastReboot === undefined || uptimeMs >= settings.minIntervalMs || isUrgent(need)) return undefined;
-  const text = `the last reboot was ${durationInWords(uptimeMs)} ago, the least interval is ${durationInWords(settings.minIntervalMs)}`;
+  const text = `two reboots of a node are ${durationInWords(settings.minIntervalMs)} apart at least`;
   return { reason: { code: 'too-soon', text }, untilMs: nowMs + settings.minIntervalMs - uptimeMs };
 }

@@ -11,12 +11,10 @@ export function rebooting(moment: Moment): Step {
     return fail(moment, { code: 'reboot-refused', text: `the host refused to reboot: ${call.reason}` });
   }
   if (call.kind === 'sent') return stillThere(moment, call.sentAgoMs);
-  const notBegun: Reason = {
-    code: 'not-rebooted',
-    text: 'the reboot was not ordered: gates and drain are gone through again',
-  };
-  if (call.kind === 'none' || goesDown === false)
-    return step(moment, { reason: notBegun, change: { phase: 'cordoned' } });
+  if (goesDown === false || (call.kind === 'none' && goesDown === undefined)) {
+    const text = 'the reboot was not ordered: gates and drain are gone through again';
+    return step(moment, { reason: { code: 'not-rebooted', text }, change: { phase: 'cordoned' } });
+  }
   // The clock has been set back: only what has passed since then counts.
   if (nowMs < state.sinceMs) return step(moment, { reason: state.reason, change: { sinceMs: nowMs } });
   return stillThere(moment, nowMs - state.sinceMs);

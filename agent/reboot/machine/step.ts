@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Effect, Reason, ReasonCode, State, Step } from '../state.ts';
 import { eventOf } from './events.ts';
 import type { Moment } from './moment.ts';
@@ -6,12 +7,12 @@ import type { Moment } from './moment.ts';
 const LOOK_MS = 60_000;
 
 /** Pass by in a moment: not worth a write, and the reason before them still says more. */
-const passing: ReadonlySet<ReasonCode> = new Set(['unknown-facts', 'asking', 'waiting-for-slot']);
+const passing: ReadonlySet<ReasonCode> = new Set(['nothing-wanted', 'unknown-facts', 'asking', 'waiting-for-slot']);
 
 /** What a phase decides; `step` makes a Step of it. */
 export interface Decision {
   readonly reason: Reason;
-  /** Fields of the record that change. Entering a phase is one of them. */
+  /** Fields of the record as they are to be; where none of them differs, nothing is written. */
   readonly change?: Partial<State> | undefined;
   /** Which of the three writes carries the change. */
   readonly write?: 'record' | 'cordon' | 'uncordon';
@@ -22,17 +23,19 @@ export interface Decision {
 }
 
 /** Adds what goes with every decision: the write if the record changes, the Event that tells it, the next look. */
-export function step({ state, facts }: Moment, decision: Decision): Step {
+export function step({ state, facts, node }: Moment, decision: Decision): Step {
   const { reason, change, first = [], effects = [] } = decision;
   const entersPhase = change?.phase !== undefined && change.phase !== state.phase;
   const saysNews = entersPhase || (reason.code !== state.reason.code && !passing.has(reason.code));
   const after: State = {
     ...state,
+    // Somebody has uncordoned it: the next cordon there may be somebody's, too.
+    ...(state.cordonedByUs && !node.unschedulable ? { cordonedByUs: false } : {}),
     ...change,
     ...(saysNews ? { reason } : {}),
     ...(entersPhase ? { sinceMs: facts.nowMs } : {}),
   };
-  const isWritten = saysNews || change !== undefined || decision.write !== undefined;
+  const isWritten = decision.write !== undefined || !isSame(after, state);
   const untilMs = Math.min(decision.untilMs ?? Number.POSITIVE_INFINITY, facts.nowMs + LOOK_MS);
   return {
     state: isWritten ? after : state,
@@ -40,9 +43,15 @@ export function step({ state, facts }: Moment, decision: Decision): Step {
     effects: [
       ...first,
       ...(isWritten ? [{ kind: decision.write ?? 'record', state: after } as const] : []),
-      ...(saysNews ? [{ kind: 'event', ...eventOf(reason) } as const] : []),
+      ...(saysNews ? eventOf(reason) : []),
       ...effects,
       { kind: 'wait', untilMs: Math.max(untilMs, facts.nowMs) },
     ],
   };
+}
+
+/** Absent and undefined are the same. */
+function isSame(one: State, other: State): boolean {
+  const keys = Object.keys({ ...one, ...other }) as (keyof State)[];
+  return keys.every((key) => isDeepStrictEqual(one[key], other[key]));
 }

@@ -2,16 +2,17 @@ import type { Reason, Step } from '../state.ts';
 import { givingBack } from './givingback.ts';
 import type { Moment } from './moment.ts';
 import { wishOf } from './need.ts';
+import { seek } from './seek.ts';
 import { step } from './step.ts';
 import { leftCordoned } from './verifying.ts';
-import { becomeIdle, seek, withoutNeed } from './waiting.ts';
+import { becomeIdle, withoutNeed } from './withoutneed.ts';
 
 /** A clock that has been set back does not lengthen a wait: jitter adds a fifth at most, anything longer is none of ours. */
 const LONGEST_JITTER = 1.2;
 
 export function releasing(moment: Moment): Step {
   const { state, node, facts } = moment;
-  const isProven = state.lastReboot !== undefined && state.lastReboot.bootId === state.bootId;
+  const isProven = state.reason.code === 'proven' || state.reason.code === 'left-cordoned';
   const staysCordoned = state.cordonedByUs && node.unschedulable && isProven && node.hold !== undefined;
   if (staysCordoned && facts.drain.kind === 'none') return step(moment, leftCordoned(moment));
   const given = givingBack(moment);

@@ -1,4 +1,4 @@
-import type { Effect, Reason, Step } from '../state.ts';
+import type { Effect, Reason, ReasonCode, Step } from '../state.ts';
 import { givingBack, release } from './givingback.ts';
 import { ASK_EVERY_MS, blockersInWords, freshAnswers, type Moment } from './moment.ts';
 import { judgement } from './need.ts';
@@ -21,21 +21,22 @@ export function rebooted(moment: Moment): Step {
   });
 }
 
+/** Says nothing against the node. */
+const onTheWay: ReadonlySet<ReasonCode> = new Set(['asking', 'soaking']);
+
 /** The node has yet to show that it is well; until then it keeps what it has. */
 export function verifying(moment: Moment): Step {
   const { facts, settings } = moment;
   if (facts.drain.kind !== 'none') {
-    return step(moment, {
-      first: [{ kind: 'stop-drain' }],
-      reason: { code: 'boot-id-changed', text: 'a drain is still running' },
-    });
+    return step(moment, { first: [{ kind: 'stop-drain' }], reason: moment.state.reason });
   }
   const missing = notWell(moment);
   if (missing === undefined) return proven(moment);
   const { reason, effects = [], untilMs } = missing;
-  if (facts.uptimeMs < settings.verifyDeadlineMs) return step(moment, { reason, effects, untilMs });
+  const isLate = facts.uptimeMs >= settings.verifyDeadlineMs;
+  if (!isLate || onTheWay.has(reason.code)) return step(moment, { reason, effects, untilMs });
   // The roll stops here, loudly: the next node would meet the same fate.
-  const unwell: Reason = { code: 'unhealthy', text: `rebooted, but not well: ${reason.text}` };
+  const unwell: Reason = { code: 'unhealthy', text: `not well since the reboot: ${reason.text}` };
   const handedOn = settings.whenUnhealthy === 'go-on' ? release(facts.lock) : [];
   return step(moment, { reason: unwell, effects: [...handedOn, ...effects], untilMs });
 }
@@ -83,7 +84,11 @@ function proven(moment: Moment): Step {
   const change = { ...judged, phase: 'releasing', failures: 0, retryAtMs: undefined } as const;
   if (state.cordonedByUs && node.hold !== undefined) return step(moment, { ...leftCordoned(moment), change });
   const given = givingBack(moment);
-  const reason: Reason = { code: 'proven', text: 'rebooted and well' };
+  // After a damaged record nobody knows whether there was a reboot, and nothing is said of one.
+  const reason: Reason =
+    state.lastReboot?.bootId === facts.bootId
+      ? { code: 'proven', text: 'rebooted and well' }
+      : { code: 'record-damaged', text: 'well; a cordon stays, for its owner is not known' };
   if (given.isDone) return step(moment, { reason, change });
   const told: Effect[] =
     given.write === 'uncordon'

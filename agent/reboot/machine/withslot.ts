@@ -1,0 +1,36 @@
+import type { Need, Reason, Step } from '../state.ts';
+import { fail } from './givingback.ts';
+import { blockersInWords, FRESH_MS, freshAnswers, type Moment } from './moment.ts';
+import { gates } from './obstacles.ts';
+import { needChange, seek } from './seek.ts';
+import { step } from './step.ts';
+
+/** From the slot to the cordon: what has been asked before the slot was taken is asked once more. */
+export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldForMs: number }): Step {
+  const { state, node, settings } = moment;
+  const maxAgeMs = Math.min(lock.heldForMs, FRESH_MS);
+  const reason: Reason = { code: 'slot-taken', text: `has taken ${lock.slot}` };
+  const change = { ...needChange(moment, need), slot: lock.slot };
+  if (settings.whenStuck !== 'go-on') {
+    const drain = freshAnswers(moment, 'drain', maxAgeMs);
+    if (drain === undefined) return step(moment, { reason, change, effects: [{ kind: 'ask', question: 'drain' }] });
+    if (drain.blockedBy.length > 0) {
+      const text = `a drain cannot succeed: ${blockersInWords(drain)}`;
+      return fail(moment, { code: 'drain-impossible', text });
+    }
+  }
+  const obstacle = gates(moment, maxAgeMs);
+  if (obstacle?.ask !== undefined)
+    return step(moment, { reason, change, effects: [{ kind: 'ask', question: obstacle.ask }] });
+  if (obstacle !== undefined) return seek(moment, need, obstacle);
+  const added = settings.marks.filter((mark) => !node.marks.includes(mark) && !state.marks.includes(mark));
+  return step(moment, {
+    reason: {
+      code: 'cordoned',
+      text: node.unschedulable ? 'somebody has cordoned it already, and it will stay so' : 'it takes no new pods',
+    },
+    // An admin's cordon is not ours, and will not be taken away.
+    write: node.unschedulable ? 'record' : 'cordon',
+    change: { ...change, phase: 'cordoned', cordonedByUs: !node.unschedulable, marks: [...state.marks, ...added] },
+  });
+}

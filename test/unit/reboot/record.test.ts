@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { decodeState, encodeState, recordedState, recordPatch } from '../../../agent/reboot/record.ts';
+import { initialState, type State } from '../../../agent/reboot/state.ts';
+
+const nowMs = Date.UTC(2026, 0, 5, 12);
+
+const state: State = {
+  phase: 'draining',
+  sinceMs: nowMs,
+  reason: { code: 'pods-leaving', text: '3 pods left' },
+  nodeUid: 'uid-1',
+  need: { kind: 'sentinel', sinceMs: nowMs - 1, packages: ['linux-image', 'libc6'], request: 'one' },
+  slot: 'nodetender-workers-0',
+  bootId: 'boot-1',
+  cordonedByUs: true,
+  marks: ['scale-down'],
+  failures: 2,
+  retryAtMs: nowMs + 1,
+  lastReboot: { bootId: 'boot-0', atMs: nowMs - 2, judged: true },
+  inVain: 1,
+  requestHandled: 'zero',
+};
+
+function nodeWith(annotation: string | undefined, label: string | undefined) {
+  return {
+    uid: 'uid-1',
+    labels: new Map(label === undefined ? [] : [['nodetender.dev/state', label]]),
+    annotations: new Map(annotation === undefined ? [] : [['reboot-status', annotation]]),
+  };
+}
+
+describe('the record of a reboot on the Node', () => {
+  it('is read back as it was, with times that a person can read', () => {
+    const text = encodeState(state);
+    expect(decodeState(text)).toEqual({ ok: true, value: state });
+    expect(text).toContain('2026-01-05T12:00:00.000Z');
+  });
+
+  it('has the phase as a label, and none while idle', () => {
+    expect(recordPatch(state).labels).toEqual({ 'nodetender.dev/state': 'draining' });
+    expect(recordPatch(initialState('uid-1', nowMs)).labels).toEqual({ 'nodetender.dev/state': null });
+    expect(recordPatch(state).annotations).toEqual({ 'nodetender.dev/reboot-status': encodeState(state) });
+  });
+
+  it('is blank on a Node that nobody has written to', () => {
+    const blank = { state: initialState('uid-1', nowMs) };
+    expect(recordedState(nodeWith(undefined, undefined), 'boot-1', nowMs)).toEqual(blank);
+  });
+
+  it('may have fields of a newer agent', () => {
+    const text = JSON.stringify({ ...JSON.parse(encodeState(state)), mood: 'good' });
+    expect(decodeState(text)).toEqual({ ok: true, value: state });
+  });
+
+  it.each([
+    ['no JSON', '{"phase":', 'expected JSON'],
+    ['a phase that there is not', encodeState(state).replace('"phase":"draining"', '"phase":"dancing"'), 'phase'],
+    ['no time', encodeState(state).replace('2026-01-05T12:00:00.000Z', 'noon'), 'since'],
+    ['a wrong type', encodeState(state).replace('"cordonedByUs":true', '"cordonedByUs":"yes"'), 'cordonedByUs'],
+    ['too many failures', encodeState(state).replace('"failures":2', '"failures":1e300'), 'failures'],
+    ['too much', encodeState(state) + ' '.repeat(5_000), 'at most'],
+  ])('is refused with a word on what is wrong where somebody has written %s', (_, text, problem) => {
+    const decoded = decodeState(text);
+    expect(decoded.ok ? '' : decoded.problem).toContain(problem);
+  });
+
+  it('damaged in the middle of a reboot: the node has to show that it is well, and no cordon counts as ours', () => {
+    const { state: recovered, problem } = recordedState(nodeWith('{', 'draining'), 'boot-1', nowMs);
+    expect(recovered).toMatchObject({ phase: 'verifying', bootId: 'boot-1', cordonedByUs: false, nodeUid: 'uid-1' });
+    expect(problem).toContain('nodetender.dev/reboot-status');
+    expect(recordedState(nodeWith(undefined, 'rebooting'), 'boot-1', nowMs).state.phase).toBe('verifying');
+  });
+
+  it.each(['waiting', 'wanted', 'anything'])('damaged while %s: nothing was taken yet', (label) => {
+    expect(recordedState(nodeWith('{', label), 'boot-1', nowMs).state.phase).toBe('idle');
+  });
+});

@@ -89,7 +89,7 @@ describe('a host seen through its init', () => {
 
   it('is told by a signal', async () => {
     await signalMethod({ init }).reboot(undefined);
-    await expect.poll(() => readFile(join(folder, 'told'), 'utf8')).toBe('signal\n');
+    await expect.poll(() => readFile(join(folder, 'told'), 'utf8'), { timeout: 20_000 }).toBe('signal\n');
   });
 
   it('is asked by a sentinel command that sees its files', async () => {

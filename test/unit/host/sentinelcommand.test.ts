@@ -9,6 +9,8 @@ import { VirtualClock } from '../../emulators/clock.ts';
 
 const EVERY_MS = 60_000;
 const DEADLINE_MS = 10_000;
+/** Shells start late where the machine is busy. */
+const patience = { interval: 5, timeout: 20_000 };
 
 describe('a sentinel command', () => {
   let clock: VirtualClock;
@@ -75,12 +77,12 @@ describe('a sentinel command', () => {
     const source = new SentinelCommand({ command, everyMs: EVERY_MS, deadlineMs: DEADLINE_MS, clock, init: undefined });
     const judged = Promise.withResolvers<void>();
     following = source.follow(judged.resolve, stop.signal);
-    await expect.poll(() => readFile(pidFile, 'utf8').catch(() => ''), { interval: 5 }).toMatch(/^\d+\n$/);
+    await expect.poll(() => readFile(pidFile, 'utf8').catch(() => ''), patience).toMatch(/^\d+\n$/);
     await clock.advance(DEADLINE_MS);
     await judged.promise;
     expect(source.current()).toBeUndefined();
     expect(source.problem).toMatchObject({ code: 'host/deadline' });
-    await expect.poll(() => isRunning(Number(readFileSync(pidFile, 'utf8'))), { interval: 5 }).toBe(false);
+    await expect.poll(() => isRunning(Number(readFileSync(pidFile, 'utf8'))), patience).toBe(false);
     await rm(directory, { recursive: true });
   });
 

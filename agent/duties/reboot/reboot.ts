@@ -17,6 +17,7 @@ import { decodeState, recordedState } from '../../reboot/record.ts';
 import type { Effect, RebootCall, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
 import { Asking } from './asking.ts';
+import { RebootCondition } from './condition.ts';
 import { Draining } from './draining.ts';
 import { observationOf, ReadyTime } from './observing.ts';
 import { OwnNodeView } from './ownnode.ts';
@@ -62,6 +63,7 @@ export class RebootDuty {
   readonly #asking: Asking;
   readonly #draining: Draining;
   readonly #readyTime: ReadyTime;
+  readonly #condition: RebootCondition;
   #state: State | undefined;
   /** A write went without an answer: what is in force stands on the Node. */
   #isUnsure = true;
@@ -75,6 +77,7 @@ export class RebootDuty {
     const { clock, config, node } = options;
     this.#own = new OwnNodeView(node, clock);
     this.#readyTime = new ReadyTime(clock);
+    this.#condition = new RebootCondition(options);
     this.#asking = new Asking({
       ...options,
       pools: () => this.#pools(),
@@ -147,6 +150,7 @@ export class RebootDuty {
       if (effect.kind === 'wait') untilMs = effect.untilMs;
       else await this.#do(effect, node, signal);
     }
+    await this.#condition.follow(this.#state ?? before, signal);
     const changed = step.effects.some(({ kind }) => !['wait', 'event', 'notify'].includes(kind));
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());
   }
@@ -260,6 +264,7 @@ export class RebootDuty {
       throw error;
     }
     this.#own.learn(found);
+    this.#condition.learn(found);
     const isFirst = this.#state === undefined;
     const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs());
     if (problem !== undefined) log.error({ problem }, 'the record of a reboot on the Node is damaged');

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { ImageListResult } from '../../../agent/cluster/records.ts';
-import { parseLabelSelector } from '../../../agent/eraser/selectors.ts';
+import { parseLabelSelector } from '../../../agent/node/selectors.ts';
 import { closed, type ReportedNode, rosterOf, tally } from '../../../agent/eraser/tally.ts';
 
 const list = { name: 'imagelist', uid: 'a', generation: 2 };

@@ -1,20 +1,28 @@
-import type { Bell } from '../bell.ts';
-import type { Clock, Random } from '../clock.ts';
-import type { Note } from '../cluster/events.ts';
-import { annotationPrefix } from '../cluster/names.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import type { ImageListResult } from '../cluster/records.ts';
-import { ClusterError } from '../cluster/errors.ts';
-import { isNodetenderError } from '../errors.ts';
-import type { Logger } from '../observe/log.ts';
-import { type ImageListView, imageLists, runAnnotation } from './imagelist.ts';
+import type { Bell } from '../../bell.ts';
+import type { Clock, Random } from '../../clock.ts';
+import type { Note } from '../../cluster/events.ts';
+import { annotationPrefix } from '../../cluster/names.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import type { ImageListResult } from '../../cluster/records.ts';
+import { ClusterError } from '../../cluster/errors.ts';
+import { isNodetenderError } from '../../errors.ts';
+import type { Logger } from '../../observe/log.ts';
+import { type ImageListView, imageLists, runAnnotation } from '../../eraser/imagelist.ts';
 import type { ReporterLease } from './lease.ts';
-import type { NodeFilter } from './nodefilter.ts';
+import type { NodeFilter } from '../../node/filter.ts';
 import { reportedNodes } from './nodes.ts';
-import { refusedNote } from './notes.ts';
-import type { RecordedRoster } from './rosters.ts';
-import { encodeRun, nextStep, type RunRecord } from './run.ts';
-import { closed, type NodeCounts, type ReportedNode, type Roster, rosterOf, type Tally, tally } from './tally.ts';
+import { refusedNote } from '../../eraser/notes.ts';
+import type { RecordedRoster } from '../../eraser/rosters.ts';
+import { encodeRun, nextStep, type RunRecord } from '../../eraser/run.ts';
+import {
+  closed,
+  type NodeCounts,
+  type ReportedNode,
+  type Roster,
+  rosterOf,
+  type Tally,
+  tally,
+} from '../../eraser/tally.ts';
 
 export interface ReporterOptions {
   readonly port: KubernetesPort;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { type NodeFilter, whySkipped } from '../../../agent/eraser/nodefilter.ts';
-import { parseLabelSelector } from '../../../agent/eraser/selectors.ts';
+import { type NodeFilter, whySkipped } from '../../../agent/node/filter.ts';
+import { parseLabelSelector } from '../../../agent/node/selectors.ts';
 
 function filter(type: NodeFilter['type'], ...selectors: string[]): NodeFilter {
   return { type, selectors: selectors.map(parseLabelSelector) };

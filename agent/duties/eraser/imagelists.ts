@@ -1,23 +1,23 @@
-import { Bell } from '../bell.ts';
-import type { Clock, Random } from '../clock.ts';
-import { type Backoff, backoffMs } from '../cluster/backoff.ts';
-import type { Note } from '../cluster/events.ts';
-import { annotationsPatch, nodeAnnotations } from '../cluster/names.ts';
-import type { NodeView } from '../cluster/node.ts';
-import { nodes } from '../cluster/objects.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import { decodeImageLists, encodeImageLists, type ImageListResult } from '../cluster/records.ts';
-import { type Change, Watched } from '../cluster/watch.ts';
-import { isNodetenderError } from '../errors.ts';
-import type { Report } from '../images/report.ts';
-import type { Rule } from '../images/rules.ts';
-import type { Logger } from '../observe/log.ts';
-import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from './imagelist.ts';
+import { Bell } from '../../bell.ts';
+import type { Clock, Random } from '../../clock.ts';
+import { type Backoff, backoffMs } from '../../cluster/backoff.ts';
+import type { Note } from '../../cluster/events.ts';
+import { annotationsPatch, nodeAnnotations } from '../../cluster/names.ts';
+import type { NodeView } from '../../cluster/node.ts';
+import { nodes } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import { decodeImageLists, encodeImageLists, type ImageListResult } from '../../cluster/records.ts';
+import { type Change, Watched } from '../../cluster/watch.ts';
+import { isNodetenderError } from '../../errors.ts';
+import type { Report } from '../../images/report.ts';
+import type { Rule } from '../../images/rules.ts';
+import type { Logger } from '../../observe/log.ts';
+import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from '../../eraser/imagelist.ts';
 import { leaseSeconds, ReporterLease } from './lease.ts';
-import { type NodeFilter, whySkipped } from './nodefilter.ts';
-import { inUseNote } from './notes.ts';
+import { type NodeFilter, whySkipped } from '../../node/filter.ts';
+import { inUseNote } from '../../eraser/notes.ts';
 import { Reporter } from './reporter.ts';
-import { isDue, nextStep } from './run.ts';
+import { isDue, nextStep } from '../../eraser/run.ts';
 
 /** What one ImageList asks of this node. */
 export interface ImageListRequest {

@@ -8,7 +8,6 @@ import { OwnNode } from '../../agent/cluster/node.ts';
 import type { KubernetesPort } from '../../agent/cluster/port.ts';
 import { defaultConfig } from '../../agent/config/load.ts';
 import { type ImageListRequest, ImageLists } from '../../agent/duties/eraser/imagelists.ts';
-import { parseLabelSelector } from '../../agent/node/selectors.ts';
 import type { Report } from '../../agent/images/report.ts';
 import { createLogger } from '../../agent/observe/log.ts';
 import { imageListPolicy } from '../../agent/policies.ts';
@@ -92,7 +91,6 @@ export class ImageListAgent {
 
   #run({ timeoutMs = 900_000, clean }: ImageListAgentOptions): void {
     const log = createLogger({ level: 'error' });
-    const filter = { type: 'exclude', selectors: [parseLabelSelector('eraser.sh/cleanup.filter')] } as const;
     const shared = { port: this.#port, clock: systemClock, random: Math.random };
     const own = new OwnNode(this.name, { ...shared, onChange: () => lists.nodeChanged() });
     const lists = new ImageLists({
@@ -100,7 +98,7 @@ export class ImageListAgent {
       nodeName: this.name,
       namespace,
       node: () => own.current,
-      settings: () => ({ filter, timeoutMs }),
+      settings: () => ({ filter: defaultConfig.cluster.nodeFilter, timeoutMs }),
       clean: async (request) => {
         this.requests.push(request);
         this.askedAtMs = performance.now();

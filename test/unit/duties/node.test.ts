@@ -90,7 +90,7 @@ class Setting {
     return decoded.ok ? decoded.value : undefined;
   }
 
-  events(): { reason: string; note: string }[] {
+  events(): { reason: string; message: string }[] {
     const resource = this.server.resource('events', 'events.k8s.io');
     return this.server.store.list(resource).map((event) => event as never);
   }
@@ -265,6 +265,42 @@ describe('a request', () => {
     await node.annotate({ 'nodetender.dev/hold': null });
     expect(node.ran).toHaveLength(1);
     expect(await node.status()).toMatchObject({ state: 'idle', waiting: null });
+  });
+});
+
+describe('a node that cluster.nodeFilter leaves out', () => {
+  const labelled = async (value: string | null): Promise<void> => {
+    const labels = { 'eraser.sh/cleanup.filter': value };
+    await node.clock.run(
+      node.admin.patch(nodes, { name: nodeName }, { type: 'merge', body: { metadata: { labels } } }),
+    );
+    await node.settle();
+  };
+
+  it('is not cleaned, says why, and keeps a request waiting until its label is gone', async () => {
+    await labelled('');
+    await node.annotate({ 'nodetender.dev/clean': 'a' });
+    expect(node.ran).toEqual([]);
+    expect(node.gate.obstacle?.code).toBe('filtered');
+    const waiting = 'cluster.nodeFilter leaves node node-1 out: it is selected by "eraser.sh/cleanup.filter"';
+    expect(await node.status()).toMatchObject({ state: 'waiting', waiting });
+    expect(node.events()).toMatchObject([
+      { reason: 'CleanWaiting', message: `nodetender.dev/clean=a waits: ${waiting}` },
+    ]);
+    await labelled(null);
+    expect(node.ran.map(({ subject }) => subject)).toEqual(['a']);
+    expect(await node.status()).toMatchObject({ state: 'idle', waiting: null });
+  });
+
+  it('is known by the filter in force, which may change', async () => {
+    await labelled('');
+    const { cluster } = defaultConfig;
+    node.config = { ...defaultConfig, cluster: { ...cluster, nodeFilter: { type: 'exclude', selectors: [] } } };
+    await node.settle();
+    expect(node.gate.obstacle).toBeUndefined();
+    node.config = { ...defaultConfig, cluster: { ...cluster, nodeFilter: { type: 'include', selectors: [] } } };
+    await node.settle();
+    expect(node.gate.obstacle?.code).toBe('filtered');
   });
 });
 

@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
-
 import { systemClock } from '../../agent/clock.ts';
 import { connectKubernetes } from '../../agent/cluster/connect.ts';
 import type { Note } from '../../agent/cluster/events.ts';
@@ -13,6 +10,7 @@ import { createLogger } from '../../agent/observe/log.ts';
 import { imageListPolicy } from '../../agent/policies.ts';
 import { EmulatedNode } from '../emulators/node.ts';
 import type { Clients } from './clients.ts';
+import { imageListCrd } from './imagelistcrd.ts';
 
 const namespace = 'nodetender';
 const DAY_MS = 86_400_000;
@@ -20,11 +18,8 @@ export const imageListPath = '/apis/eraser.sh/v1/imagelists/imagelist';
 
 /** Gives the cluster our CRD and the agent's namespace. */
 export async function installEraserObjects({ api }: Clients): Promise<void> {
-  const file = new URL('../../charts/nodetender/crds/imagelists.eraser.sh.yaml', import.meta.url);
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-  // The anchors of the file are copied, as kubectl does.
-  const crd = JSON.parse(JSON.stringify(parse(await readFile(file, 'utf8')))) as Record<string, unknown>;
-  await api.create(path, crd);
+  await api.create(path, imageListCrd);
   await api.create('/api/v1/namespaces', { metadata: { name: namespace } });
   for (;;) {
     const { status } = await api.send('GET', '/apis/eraser.sh/v1/imagelists');

@@ -15,6 +15,7 @@ import { VirtualClock } from '../../emulators/clock.ts';
 import { EmulatedApiServer } from '../../emulators/kubernetes/apiserver.ts';
 import { Link } from '../../emulators/kubernetes/link.ts';
 import { InMemoryTransport } from '../../emulators/kubernetes/transport.ts';
+import { emptyReport } from '../images/examples.ts';
 
 const MINUTE_MS = 60_000;
 const nodeName = 'node-1';
@@ -98,20 +99,8 @@ class Setting {
   async #run(request: RunRequest): Promise<Report | undefined> {
     this.ran.push(request);
     if (this.isBroken) return undefined;
-    const report: Report = {
-      trigger: request.trigger,
-      dryRun: request.dryRun === true,
-      startedAtMs: this.clock.nowMs(),
-      durationMs: 1,
-      outcome: 'done',
-      error: undefined,
-      plan: { plannedAtMs: 0, keep: [], remove: [] },
-      removed: [],
-      skipped: [],
-      failed: [],
-      estimatedFreedBytes: 0,
-      measuredFreedBytes: undefined,
-    };
+    const { trigger, dryRun = false } = request;
+    const report: Report = { ...emptyReport, trigger, dryRun, startedAtMs: this.clock.nowMs() };
     this.duty.observer.onBegin(request);
     this.duty.observer.onReport(report, request, true);
     this.duty.observer.onEnd();

@@ -6,7 +6,7 @@ import { decodeLastClean, decodeStatus, type LastClean, type NodeStatus } from '
 import { liveThroughPast } from '../emulators/runtime/past.ts';
 import { RuntimeServer } from '../emulators/runtime/server.ts';
 import { RuntimeStore } from '../emulators/runtime/store.ts';
-import { AgentProcess } from './agentprocess.ts';
+import { AgentProcess, type ClusterAccess } from './agentprocess.ts';
 import type { Api, Json } from './api.ts';
 import { eventually } from './eventually.ts';
 import type { Clients } from './clients.ts';
@@ -14,6 +14,8 @@ import type { Clients } from './clients.ts';
 export interface ClusterNodeOptions {
   readonly clients: Clients;
   readonly name: string;
+  /** The agent's; an administrator's kubeconfig where left out. */
+  readonly access?: ClusterAccess;
   /** The `cluster` section of the agent's configuration. */
   readonly cluster?: object;
   /** Beside those that make an unused image of last week go at once. */
@@ -61,13 +63,13 @@ export class ClusterNode {
   }
 
   async startAgent(): Promise<AgentProcess> {
-    const { clients, cluster, images, name } = this.#options;
+    const { clients, access, cluster, images, name } = this.#options;
     this.#agent = await AgentProcess.start({
       endpoint: this.server.endpoint,
       stateDirectory: this.#folder,
       images: { minUnused: '0s', schedule: { every: '366d' }, pace: 'fast', ...images },
       cluster: {
-        kubeconfig: await clients.kubeconfigFile('agent'),
+        ...(access ?? { kubeconfig: await clients.kubeconfigFile('agent') }),
         nodeName: name,
         ...(cluster === undefined ? {} : { settings: cluster }),
       },

@@ -13,7 +13,6 @@ import { configMaps, nodes } from '../../../agent/cluster/objects.ts';
 import type { WatchEvent } from '../../../agent/cluster/port.ts';
 import { ClusterTransport, type TransportOptions } from '../../../agent/cluster/transport.ts';
 import { CertificateAuthority } from '../../harness/certificates.ts';
-import { FrozenProxy } from '../../harness/frozenproxy.ts';
 import {
   begin,
   json,
@@ -24,6 +23,7 @@ import {
   ScriptedServer,
   silence,
 } from '../../harness/scriptedserver.ts';
+import { TcpRelay } from '../../harness/tcprelay.ts';
 import { QuickClock } from './quickclock.ts';
 
 const authority = new CertificateAuthority();
@@ -436,7 +436,7 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
     });
 
     it('find a connection that has died without a word', async () => {
-      const proxy = await FrozenProxy.start(server.port);
+      const proxy = await TcpRelay.start(server.port);
       server.reply = (response): void => {
         response.writeHead(200);
         response.write(frame('ADDED', one));

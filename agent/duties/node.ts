@@ -184,8 +184,14 @@ export class NodeDuty {
     });
     gate.set('node', obstacle);
     this.#requests.look();
-    const isWorthTelling = unread.length === 0 || clock.monotonicMs() - this.#startedMs > FIRST_STATUS_MS;
+    const isWorthTelling =
+      (unread.length === 0 && this.#isImagesKnown()) || clock.monotonicMs() - this.#startedMs > FIRST_STATUS_MS;
     if (nodeExists === true && isWorthTelling) this.#status.look();
+  }
+
+  #isImagesKnown(): boolean {
+    const { gate, facts } = this.#options;
+    return gate.obstacle?.code !== 'exclusions-unknown' && facts().images !== undefined;
   }
 
   #followDrain(settleMs: number): Drain | undefined {

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { runAgent } from '../../agent/agent.ts';
 import type { Clock, Random } from '../../agent/clock.ts';
 import type { KubernetesPort } from '../../agent/cluster/port.ts';
+// Loaded before any agent asks for them: a virtual clock does not wait for a disk.
+import '../../agent/duties/eraser.ts';
+import '../../agent/duties/node.ts';
 import { createLogger } from '../../agent/observe/log.ts';
 import { inMemoryPort } from '../emulators/runtime/in-memory-port.ts';
 import { RuntimeStore } from '../emulators/runtime/store.ts';

@@ -1,6 +1,6 @@
 import { Bell } from '../../bell.ts';
 import type { Clock, Random } from '../../clock.ts';
-import { type Backoff, backoffMs } from '../../cluster/backoff.ts';
+import { type Backoff, retryMs } from '../../cluster/backoff.ts';
 import type { Note } from '../../cluster/events.ts';
 import { annotationsPatch, nodeAnnotations } from '../../cluster/names.ts';
 import type { NodeView } from '../../cluster/node.ts';
@@ -211,7 +211,7 @@ export class ImageLists {
       } catch (error) {
         if (!isNodetenderError(error)) throw error;
         log[failures === 1 ? 'warn' : 'debug']({ error, imageList: name }, 'result of an ImageList not written yet');
-        await clock.sleep(backoffMs(retry, failures, random), signal);
+        await clock.sleep(retryMs(retry, failures, error, random), signal);
       }
     }
   }
@@ -257,7 +257,7 @@ export class ImageLists {
       } catch (error) {
         if (!isNodetenderError(error)) throw error;
         failures += 1;
-        againMs = backoffMs(retry, failures, random);
+        againMs = retryMs(retry, failures, error, random);
         if (!signal.aborted) log.warn({ error }, 'ImageLists could not be summed up; trying again');
       }
       // Those that are done have been taken away from the map by then, or are when the watch shows it.

@@ -12,6 +12,7 @@ import { ClusterError } from '../../../agent/cluster/errors.ts';
 import { configMaps, nodes } from '../../../agent/cluster/objects.ts';
 import type { WatchEvent } from '../../../agent/cluster/port.ts';
 import { ClusterTransport, type TransportOptions } from '../../../agent/cluster/transport.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
 import { CertificateAuthority } from '../../harness/certificates.ts';
 import {
   begin,
@@ -133,13 +134,15 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
     expect(server.requests).toHaveLength(5);
   });
 
-  it('keep the token they have while its file cannot be read', async () => {
+  it('keep the token and the CA they have while the files cannot be read or are empty', async () => {
     server.reply = json(one);
     const port = await client();
     await port.get(nodes, name);
-    await rm(join(folder, 'token'));
-    clock.pass(120_000);
-    await port.get(nodes, name);
+    for (const spoil of [() => rm(join(folder, 'token')), () => giveIdentity('', '')]) {
+      await spoil();
+      clock.pass(120_000);
+      await port.get(nodes, name);
+    }
     expect(server.requests.at(-1)?.headers['authorization']).toBe('Bearer first-token');
   });
 
@@ -193,7 +196,8 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
     server.replies.push(refusal(429, 'TooManyRequests', 'too many', { 'retry-after': '7' }));
     server.reply = json(one);
     await (await client()).create(nodes, undefined, one);
-    expect(clock.pauses).toEqual([7_000]);
+    // And a little longer: others were told the same.
+    expect(clock.pauses).toEqual([7_250]);
     expect(server.requests).toHaveLength(2);
   });
 
@@ -499,6 +503,19 @@ describe('HTTP/2 alone', () => {
     await slow;
     expect(server.requests).toHaveLength(3);
     expect(server.connections).toBe(2);
+  });
+
+  it('asks nothing of a connection that has just ended', async () => {
+    const clock = new VirtualClock();
+    const access = await inCluster({ host: '127.0.0.1', port: String(server.port), folder }, clock);
+    const transport = new ClusterTransport({ access, clock });
+    const short = new KubernetesClient({ transport, clock, random: () => 0.5, userAgent: 'test' });
+    server.reply = json(one);
+    await short.get(nodes, name);
+    // A ping is due in the very moment of its end: an error of it would be nobody's, and end the agent.
+    short.close();
+    await clock.advance(60_000);
+    await expect(short.get(nodes, name)).rejects.toMatchObject({ code: 'cluster/cancelled' });
   });
 
   it('keeps a silent watch whose server answers pings', async () => {

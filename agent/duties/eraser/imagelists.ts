@@ -47,6 +47,8 @@ export interface ImageListsOptions {
 
 /** Without the CRD there is nothing to watch; it is looked for again so rarely because an idle agent hardly asks at all. */
 const absentMs = 15 * 60_000;
+/** One that was there comes back soon, where a chart is installed again or an API server has just begun. */
+const vanishedMs = 30_000;
 /** All agents see a new list at once; who waits the shortest reports. */
 const contestMs = 1_200;
 /**
@@ -112,7 +114,7 @@ export class ImageLists {
       await this.#lists.run(AbortSignal.any([signal, absent.signal]));
       if (signal.aborted) return;
       log.info('there is no CRD imagelists.eraser.sh; ImageLists are looked for again later');
-      await clock.sleep(absentMs * (1 + random()), signal);
+      await clock.sleep((this.#lists.synced ? vanishedMs : absentMs) * (1 + random()), signal);
     }
   }
 

@@ -43,6 +43,8 @@ const heartbeatMs = 10_000;
 const roundMs = 250;
 /** No more than one status is written a second, however many lists there are. */
 const statusGapMs = 1_000;
+/** Who takes up a run may have been as cut off as the nodes were, whose results then come with their next try. */
+const graceMs = 120_000;
 /** A first list of all nodes; longer than the port's own deadline. */
 const firstListMs = 60_000;
 
@@ -199,7 +201,7 @@ export class Reporter {
       // Perhaps begun by another agent, whose clock may be wrong.
       const passedMs = Math.min(timeoutMs, Math.max(0, clock.nowMs() - Date.parse(run.startedAt)));
       const nowMs = clock.monotonicMs();
-      const deadlineMs = nowMs + timeoutMs - passedMs;
+      const deadlineMs = nowMs + Math.max(timeoutMs - passedMs, Math.min(timeoutMs, graceMs));
       counting = { deadlineMs, roster: this.#rosterOf(uid, run, nodes), reports: new Map(), markedAtMs: nowMs };
       this.#counting.set(key, counting);
     }

@@ -114,8 +114,7 @@ describe('typed into a shell', () => {
     expect(await values('hold')).toEqual(['load test until Friday', 'load test until Friday', undefined]);
     await cluster.type(all);
     expect(await values('hold')).toEqual(['freeze', 'freeze', 'freeze']);
-    const [askAll = ''] = below('Cleaning now').filter((line) => line.includes('--all'));
-    await cluster.type(askAll);
+    await cluster.type(below('Cleaning now').find((line) => line.includes('--all')) ?? '');
     for (const node of cluster.nodes) await untilItWaits(node, 'freeze');
     await cluster.type(endOne);
     await untilCleaned('web-1');
@@ -166,9 +165,9 @@ describe('typed into a shell', () => {
     });
 
     it('hold a node, and resume it', async () => {
-      await cluster.type(hold);
+      expect(await cluster.type(hold)).toBe('node/web-1 held\n');
       await untilItWaits(cluster.node('web-1'), 'disk being moved');
-      await cluster.type(resume);
+      expect(await cluster.type(resume)).toBe('node/web-1 resumed\n');
       await cluster.node('web-1').untilState('idle');
     });
 

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
 import { generations } from '../harness/components.ts';
+import type { ClusterResult, Latency } from './cluster.ts';
 import type { PlanningResult } from './planning.ts';
 import type { RemovalResult } from './removal.ts';
 import { maximum, median } from './statistics.ts';
@@ -12,18 +13,30 @@ export interface Measurements {
   readonly small?: readonly RemovalResult[];
   readonly large?: readonly RemovalResult[];
   readonly planning?: PlanningResult;
-  /** The memory bench writes its own table. */
+  readonly cluster?: ClusterResult;
+  /** The memory bench writes its own table: of the agent of a plain host, and of the one of a Node with 110 pods. */
   readonly memory?: string;
+  readonly clusterMemory?: string;
 }
 
 /** The tables of docs/performance.md. */
-export function tables({ takenAt, machine, small, large, planning, memory }: Measurements): string {
+export function tables(measurements: Measurements): string {
+  const { takenAt, machine, small, large, planning, cluster, memory, clusterMemory } = measurements;
   const sections = [`Measured on ${takenAt.slice(0, 10)}: ${machine}.`];
   if (small) sections.push('### Small images', removalTable(small));
   if (large) sections.push('### Images of many files', removalTable(large));
   if (small) sections.push(eventLoop(small));
   if (planning) sections.push('### Planning', planningLine(planning));
+  if (cluster) sections.push(`### A cluster of ${cluster.agents} agents`, clusterTable(cluster));
   if (memory !== undefined) sections.push('### Memory of the agent', memory.trim());
+  if (clusterMemory !== undefined) {
+    const heading = '### Memory of the agent of a Node with 110 pods';
+    sections.push(
+      heading,
+      'It follows a real API server, on which 10 of the pods change in each cycle.',
+      clusterMemory.trim(),
+    );
+  }
   return sections.join('\n\n');
 }
 
@@ -91,6 +104,27 @@ function eventLoop(results: readonly RemovalResult[]): string {
 function planningLine({ images, containers, firstMs, medianMs, maxMs }: PlanningResult): string {
   const times = `${medianMs.toFixed(1)} ms (median; longest ${maxMs.toFixed(1)}, first in a new process ${firstMs.toFixed(1)})`;
   return `Deciding over ${images} images and ${containers} containers: ${times}.`;
+}
+
+function clusterTable(result: ClusterResult): string {
+  const { single, all, allRequests, imageList, imageListSeconds, imageListRequests } = result;
+  const cells = (what: string, { medianMs, p99Ms, maxMs }: Latency): string =>
+    row([what, medianMs.toFixed(0), p99Ms.toFixed(0), maxMs.toFixed(0)]);
+  const counts = (requests: Readonly<Record<string, number>>): string =>
+    Object.entries(requests)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ');
+  return [
+    '| from the wish to its acceptance, ms | median | p99 | longest |',
+    '| --- | ---: | ---: | ---: |',
+    cells('an annotation on one node, all others idle', single),
+    cells('an annotation on every node at once', all),
+    cells('an ImageList, to its run on each node', imageList),
+    '',
+    `Requests for the annotation on every node: ${counts(allRequests)}.`,
+    '',
+    `The ImageList is counted on all nodes after ${imageListSeconds.toFixed(1)} s, with ${counts(imageListRequests)}.`,
+  ].join('\n');
 }
 
 const START = '<!-- bench:start -->';

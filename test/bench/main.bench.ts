@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small large planning memory` only those, the rest stays as it
+// Without arguments everything is measured; with some of `small large planning cluster memory` only those, the rest stays as it
 // was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 
 import { generations } from '../harness/components.ts';
+import { measureCluster } from './cluster.ts';
 import { fillIn, type Measurements, summary, tables } from './document.ts';
 import { describeMachine } from './machine.ts';
 import { measurePlanning } from './planning.ts';
@@ -33,7 +34,14 @@ if (wanted('large')) {
   const load = { images: isQuick ? 10 : 100, filesPerImage: 2000 };
   measurements = { ...measurements, large: await onBoth(measureLargeImages, load) };
 }
-if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
+if (wanted('cluster')) {
+  console.error('a cluster of agents in this process, on a real API server');
+  measurements = { ...measurements, cluster: await measureCluster(isQuick ? 50 : 1000) };
+}
+if (wanted('memory')) {
+  measurements = { ...measurements, memory: await measureMemory() };
+  measurements = { ...measurements, clusterMemory: await measureMemory('--cluster') };
+}
 
 console.log(tables(measurements));
 if (!isQuick) {
@@ -57,8 +65,8 @@ async function onBoth(measure: Measure, load: Load): Promise<RemovalResult[]> {
   return results;
 }
 
-async function measureMemory(): Promise<string> {
+async function measureMemory(...flags: string[]): Promise<string> {
   const script = fileURLToPath(new URL('memory.bench.ts', import.meta.url));
   console.error('cleaning an emulated node again and again');
-  return (await execute(process.execPath, [script, ...(isQuick ? ['5'] : [])])).stdout;
+  return (await execute(process.execPath, [script, ...flags, ...(isQuick ? ['5'] : [])])).stdout;
 }

@@ -84,7 +84,7 @@ export class DocumentedCluster {
       this.nodes.map(async (node) => {
         const held = await node.held();
         const missing = alwaysThere.filter((tag) => !held.includes(tag));
-        if (missing.length > 0) throw new Error(`${node.name} has lost ${missing.join(', ')}, which are in use`);
+        if (missing.length > 0) throw new Error(`${node.name} has lost images in use: ${missing.join(', ')}`);
         return held.filter((tag) => !alwaysThere.includes(tag));
       }),
     );

@@ -24,6 +24,12 @@ export interface PassingRequest {
   readonly token: string | undefined;
 }
 
+/** One that a fault has struck. */
+export interface StruckRequest extends PassingRequest {
+  /** performance.now(). */
+  readonly atMs: number;
+}
+
 /** What happens to requests instead of, or before, reaching the API server. */
 export interface PassingFault {
   /** Every request where left out. */
@@ -51,6 +57,7 @@ export class FaultProxy {
   certificateAuthority: string;
   /** Connections pass through it before anything is understood of them. */
   readonly relay: TcpRelay;
+  readonly struck: StruckRequest[] = [];
   readonly #server: Http2SecureServer | Server;
   readonly #target: URL;
   readonly #agent: Agent;
@@ -145,8 +152,10 @@ export class FaultProxy {
 
   #take(request: PassingRequest): PassingFault | undefined {
     const found = this.#faults.find(({ fault, left }) => left > 0 && (fault.matches?.(request) ?? true));
-    if (found !== undefined) found.left -= 1;
-    return found?.fault;
+    if (found === undefined) return undefined;
+    found.left -= 1;
+    this.struck.push({ ...request, atMs: performance.now() });
+    return found.fault;
   }
 
   /** The API server's answer when its head is there; undefined where the API server could not be asked. */

@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class TcpRelay {
   /** Where new connections go. */
   targetPort: number;
+  /** How many connections were frozen or ended. */
+  disturbed = 0;
   readonly #server: Server;
   readonly #clients = new Set<Socket>();
   readonly #targets = new Set<Socket>();
@@ -33,11 +35,13 @@ export class TcpRelay {
 
   /** The connections there are stay open, and nothing passes on them any more; new ones work. */
   freeze(): void {
+    this.disturbed += this.#clients.size;
     for (const socket of [...this.#clients, ...this.#targets]) this.#frozen.add(socket);
   }
 
   /** Tells the clients of the connections there are that nothing more will come, and still takes what they send. */
   halfClose(): void {
+    this.disturbed += this.#clients.size;
     for (const client of this.#clients) {
       this.#frozen.add(client);
       client.end();
@@ -47,6 +51,7 @@ export class TcpRelay {
 
   /** Resets all connections. */
   cut(): void {
+    this.disturbed += this.#clients.size;
     for (const client of this.#clients) client.resetAndDestroy();
   }
 

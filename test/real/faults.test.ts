@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { eventually } from '../harness/eventually.ts';
+import type { StruckRequest } from '../harness/faultproxy.ts';
 import { installEraserObjects } from '../harness/imagelistagents.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
 import { StrickenNode } from '../harness/strickennode.ts';
-import { troubles } from '../harness/troubles.ts';
+import { retryAfterSeconds, troubles } from '../harness/troubles.ts';
 
 /**
  * Whole agents, each behind a proxy of its own in front of one real API server, through everything that goes wrong between
@@ -15,6 +16,10 @@ import { troubles } from '../harness/troubles.ts';
 const namespace = 'nodetender';
 const account = 'agent';
 const user = `system:serviceaccount:${namespace}:${account}`;
+
+/** Five watches and three writers, of which each asks a few times in the seconds of a fault. */
+const maxStruck = 90;
+const timerSlackMs = 50;
 
 let plane: ControlPlane;
 let nodes: StrickenNode[] = [];
@@ -34,7 +39,7 @@ beforeAll(async () => {
     metadata: { name: 'held', annotations: { 'nodetender.dev/hold': 'mine' } },
   });
   nodes = await Promise.all(
-    troubles.map(({ name, protocol = 'h2' }) => StrickenNode.create({ plane, namespace, account, name, protocol })),
+    troubles.map(({ name, protocol }) => StrickenNode.create({ plane, namespace, account, name, protocol })),
   );
   await Promise.all(nodes.map((stricken) => stricken.startAgent()));
 });
@@ -95,31 +100,54 @@ async function requestsWhenIdle(): Promise<string[]> {
 
 describe('agents of which each has another trouble with its way to the API server', () => {
   beforeAll(async () => {
-    await Promise.all(
-      nodes.map(async (stricken, index) => {
-        await stricken.askAndBegin();
-        const befalling = troubles[index]?.befall(stricken);
-        await delay(500);
-        await stricken.ask();
-        await befalling;
-        stricken.proxy.clear();
-      }),
-    );
+    await Promise.all(nodes.map((stricken) => stricken.askAndBegin()));
+    const befalling = troubles.map(async ({ befall }, index) => {
+      const stricken = nodes[index];
+      if (stricken !== undefined) await befall(stricken);
+    });
+    await delay(500);
+    await Promise.all([...nodes.map((stricken) => stricken.ask()), applyImageList()]);
+    await Promise.all(befalling);
+    for (const { proxy } of nodes) proxy.clear();
   });
 
   it('obey every request once', async () => {
-    await applyImageList();
     await Promise.all(nodes.map((stricken) => stricken.untilDone()));
     await Promise.all(nodes.map((stricken) => stricken.ask()));
     await Promise.all(nodes.map((stricken) => stricken.untilDone()));
     expect(await imageListStatus()).toMatchObject(exactStatus);
     expect(accounts()).toEqual(expectedAccounts());
+    const untroubled = nodes.filter(({ proxy }) => proxy.struck.length + proxy.relay.disturbed === 0);
+    expect(untroubled.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('do not ask before the time that they were told, nor in haste while they are refused', () => {
+    const throttled = nodes.filter(({ name }) => name.startsWith('throttled'));
+    const gapsMs = throttled.map(({ proxy }) => shortestGapMs(proxy.struck));
+    expect(Math.min(...gapsMs)).toBeGreaterThan(retryAfterSeconds * 1000 - timerSlackMs);
+    const asked = nodes.map(({ name, proxy }) => ({ name, struck: proxy.struck.length }));
+    expect(asked.filter(({ struck }) => struck > maxStruck)).toEqual([]);
   });
 
   it('are idle when it is over', async () => {
     expect(await requestsWhenIdle()).toEqual([]);
   });
 });
+
+/** Between two requests of one kind. Patches of the Node are of two kinds, which nobody can tell apart. */
+function shortestGapMs(struck: readonly StruckRequest[]): number {
+  const last = new Map<string, number>();
+  let shortestMs = Number.POSITIVE_INFINITY;
+  for (const { method, path, atMs } of struck) {
+    if (method === 'PATCH') continue;
+    const url = new URL(path, 'https://any');
+    for (const changing of ['resourceVersion', 'timeoutSeconds']) url.searchParams.delete(changing);
+    const kind = `${method} ${url.href}`;
+    shortestMs = Math.min(shortestMs, atMs - (last.get(kind) ?? Number.NEGATIVE_INFINITY));
+    last.set(kind, atMs);
+  }
+  return shortestMs;
+}
 
 describe('an API server that is killed, and whose past is gone when it is back', () => {
   it('loses no request and doubles none', async () => {

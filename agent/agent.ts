@@ -170,7 +170,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
 /** The settings that decide what happens, in the words of the configuration file as far as they are plain values. */
 function summaryOf({ stateDirectory, runtime, http, images, cluster }: Config): Record<string, unknown> {
-  const texts = (rules: Config['images']['keep']): string[] => rules.map(({ text }) => text);
+  const texts = (parsed: readonly { readonly text: string }[]): string[] => parsed.map(({ text }) => text);
   return {
     stateDirectory,
     runtime,
@@ -181,7 +181,7 @@ function summaryOf({ stateDirectory, runtime, http, images, cluster }: Config): 
       remove: texts(images.remove),
       keepNewestTags: images.keepNewestTags.map(({ repository, count }) => ({ repository: repository.text, count })),
     },
-    cluster,
+    cluster: { ...cluster, nodeFilter: { ...cluster.nodeFilter, selectors: texts(cluster.nodeFilter.selectors) } },
   };
 }
 

@@ -109,7 +109,10 @@ class FreshFile {
     const nowMs = this.#clock.monotonicMs();
     if (this.#content !== undefined && nowMs - this.#readAtMs < maxIdentityAgeMs) return this.#content;
     try {
-      this.#content = await readFile(this.#path, 'utf8');
+      const content = await readFile(this.#path, 'utf8');
+      // Half way through being written anew by somebody who does not rename.
+      if (content.trim() === '') throw new Error('it is empty');
+      this.#content = content;
       this.#readAtMs = nowMs;
     } catch (error) {
       if (this.#content === undefined) {

@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../clock.ts';
 import { messageOf } from '../errors.ts';
-import { type Backoff, backoffMs } from './backoff.ts';
+import { type Backoff, retryMs } from './backoff.ts';
 import { type Deadline, type Stopped, withinDeadline } from './deadline.ts';
 import { type Asked, cancelledError, ClusterError, deadlineError, refusalError } from './errors.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
@@ -127,7 +127,7 @@ export class ApiConnection {
             const refreshed = error.code === 'cluster/unauthorized' || error.code === 'cluster/untrusted';
             if (refreshed) transport.forget();
             if (refreshed ? attempts > 1 : !mayRetry(error, method)) throw error;
-            const waitMs = Math.max(refreshed ? 0 : backoffMs(retryBackoff, attempts, random), error.retryAfterMs ?? 0);
+            const waitMs = refreshed ? 0 : retryMs(retryBackoff, attempts, error, random);
             // Better the server's own words now than a timeout then.
             if (clock.monotonicMs() + waitMs >= endMs) throw error;
             await clock.sleep(waitMs, signal);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Bell } from '../bell.ts';
 import type { Clock, Random } from '../clock.ts';
 import { isNodetenderError } from '../errors.ts';
-import { type Backoff, backoffMs } from './backoff.ts';
+import { type Backoff, retryMs } from './backoff.ts';
 import type { KubernetesObject, KubernetesPort, Resource } from './port.ts';
 import { type Rate, TokenBucket } from './tokenbucket.ts';
 
@@ -106,7 +106,7 @@ export class EventRecorder {
           onLost(note, error.message);
           return;
         }
-        await clock.sleep(backoffMs(retryBackoff, failures, random), signal);
+        await clock.sleep(retryMs(retryBackoff, failures, error, random), signal);
       }
     }
   }

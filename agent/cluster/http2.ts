@@ -132,6 +132,8 @@ export class Http2Line implements Line {
   }
 
   async #ping(): Promise<void> {
+    // Between its end and the event that tells of it a session throws where it is asked for anything.
+    if (this.#session.destroyed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#session.ping((error) => {
       if (error === null) this.#heard();

@@ -1,8 +1,9 @@
 import type { Clock, Random } from '../clock.ts';
 import { isNodetenderError, messageOf } from '../errors.ts';
-import { type Backoff, backoffMs } from './backoff.ts';
+import { type Backoff, retryMs } from './backoff.ts';
 import { ClusterError } from './errors.ts';
 import type { KubernetesObject, KubernetesPort, Resource, Scope, WatchEvent } from './port.ts';
+import { WatchGuard } from './watchguard.ts';
 
 export interface WatchedOptions<T extends KubernetesObject, V> {
   readonly port: Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'>;
@@ -37,13 +38,7 @@ interface Known<V> {
  */
 const watchSeconds = { least: 3_000, most: 3_600 };
 
-/** A server that does not end a watch at its timeout is not well. */
-const overtimeMs = 60_000;
-
 const retryBackoff: Backoff = { firstMs: 1_000, maxMs: 60_000 };
-
-/** A Retry-After beyond this is taken for a mistake. */
-const maxRetryAfterMs = 300_000;
 
 /** A watch that ends sooner counts as failed, or a proxy that closes each at once would be asked without a pause. */
 const healthyWatchMs = 10_000;
@@ -100,6 +95,7 @@ export class Watched<T extends KubernetesObject, V> {
 
   /** Follows the API server until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
       const { problem, healthy } = await this.#round(signal);
@@ -114,16 +110,8 @@ export class Watched<T extends KubernetesObject, V> {
       }
       if (failures > 0 && failures % maxResumes === 0) this.#resourceVersion = undefined;
       if (problem !== undefined) this.#report(problem);
-      await this.#wait(Math.max(1, failures), problem?.retryAfterMs ?? 0, signal);
+      await clock.sleep(retryMs(retryBackoff, Math.max(1, failures), problem, random), signal);
     }
-  }
-
-  async #wait(failures: number, retryAfterMs: number, signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options;
-    const backMs = backoffMs(retryBackoff, failures, random);
-    // Those who are all told to stay away for 5 s must not all come back in the same moment.
-    const askedMs = Math.min(maxRetryAfterMs, retryAfterMs) + retryBackoff.firstMs * random();
-    await clock.sleep(retryAfterMs === 0 ? backMs : Math.max(backMs, askedMs), signal);
   }
 
   /** One list where it is needed and one watch, to its end. */
@@ -170,27 +158,21 @@ export class Watched<T extends KubernetesObject, V> {
     const { least, most } = watchSeconds;
     const timeoutSeconds = Math.round(least + (most - least) * random());
     const stop = new AbortController();
-    const over = new AbortController();
     const abort = (): void => stop.abort();
-    signal.addEventListener('abort', abort, { once: true });
-    const endOvertime = async (): Promise<void> => {
-      await clock.sleep(timeoutSeconds * 1000 + overtimeMs, over.signal);
-      stop.abort();
-    };
-    void endOvertime();
+    const guard = new WatchGuard(timeoutSeconds, clock);
+    for (const each of [signal, guard.signal]) each.addEventListener('abort', abort, { once: true });
     try {
       const events = port.watch(resource, scope, { resourceVersion, timeoutSeconds }, { signal: stop.signal });
-      for await (const event of events) this.#apply(event);
+      for await (const event of events) {
+        guard.heard(event.type);
+        this.#apply(event);
+      }
       this.#stayFresh();
     } catch (error) {
-      if (!stop.signal.aborted || signal.aborted) throw error;
-      const seconds = timeoutSeconds + overtimeMs / 1000;
-      throw new ClusterError(
-        'cluster/timeout',
-        `watch ${resource.plural}: not ended by the server within ${seconds} s`,
-      );
+      if (guard.why === undefined || signal.aborted) throw error;
+      throw new ClusterError('cluster/timeout', `watch ${resource.plural}: ${guard.why}`);
     } finally {
-      over.abort();
+      guard.end();
       signal.removeEventListener('abort', abort);
     }
   }

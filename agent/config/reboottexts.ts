@@ -1,4 +1,4 @@
-import { parseLabelSelector } from '../eraser/selectors.ts';
+import { parseLabelSelector } from '../node/selectors.ts';
 import { parseDestination } from '../observe/notify/destination.ts';
 import { BODY_PLACEHOLDERS, placeholdersOf, TEXT_PLACEHOLDERS } from '../observe/notify/template.ts';
 import { parseAlertPattern } from '../reboot/gates/alerts.ts';

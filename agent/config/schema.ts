@@ -180,11 +180,11 @@ export const schema = section('Configuration of the Nodetender agent.', {
       list(namespaceName, 20),
       'Namespaces of the ConfigMaps that list images to keep. The agent’s own and kube-system, when left out.',
     ),
-    nodeFilter: section('The nodes that ImageLists reach.', {
+    nodeFilter: section('The nodes that are cleaned, by schedule, watermark, annotation or ImageList.', {
       type: field(
         choice(['exclude', 'include']),
         'exclude',
-        'Whether the selected nodes are left out, or alone meant.',
+        'Whether the selected nodes are left out, or alone cleaned.',
       ),
       selectors: field(
         list(labelSelector, 100),

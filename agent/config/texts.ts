@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import { parseRepositoryPattern, parseRule } from '../images/rules.ts';
+import { parseLabelSelector } from '../node/selectors.ts';
 import { text } from './fields.ts';
 
 /** The texts that have a grammar of their own. */
@@ -8,6 +9,8 @@ import { text } from './fields.ts';
 const MAX_SOCKET_PATH_BYTES = 107;
 const MAX_PATH_BYTES = 4095;
 const MAX_CRON_LENGTH = 200;
+/** No name of Kubernetes is longer. */
+const MAX_NAME_LENGTH = 253;
 
 export const absolutePath = text('an absolute path', { title: 'absolute path', pattern: '^/' }, (path) =>
   isPath(path, MAX_PATH_BYTES) ? path : undefined,
@@ -84,23 +87,18 @@ export const namespaceName = text(
 
 export const nodeName = text(
   'the name of a Node such as node-1',
-  { title: 'node name', pattern: `^${LABEL}([.]${LABEL})*$`, maxLength: 253 },
+  { title: 'node name', pattern: `^${LABEL}([.]${LABEL})*$`, maxLength: MAX_NAME_LENGTH },
   matching(new RegExp(`^${LABEL}([.]${LABEL})*$`)),
 );
 
-const LABEL_KEY = /([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?/.source;
-const LABEL_VALUE = /([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?/.source;
-const REQUIREMENT = `(!?${LABEL_KEY}|${LABEL_KEY}(=|==|!=)${LABEL_VALUE})`;
-
-/** The part of kubectl's selectors without sets: `key`, `!key`, `key=value`, `key!=value`, several with commas. */
 export const labelSelector = text(
-  'a label selector such as example.com/gpu, !spot or disk=ssd,zone!=b',
-  { title: 'label selector', pattern: `^${REQUIREMENT}(,${REQUIREMENT})*$`, maxLength: 512 },
-  matching(new RegExp(`^${REQUIREMENT}(,${REQUIREMENT})*$`), 512),
+  'a label selector such as example.com/gpu, !spot or pool in (a,b)',
+  { title: 'label selector', examples: ['example.com/gpu', 'pool in (a,b)'] },
+  parseLabelSelector,
 );
 
-function matching(pattern: RegExp, maxLength = 253): (text: string) => string | undefined {
-  return (text) => (text.length <= maxLength && pattern.test(text) ? text : undefined);
+function matching(pattern: RegExp): (text: string) => string | undefined {
+  return (text) => (text.length <= MAX_NAME_LENGTH && pattern.test(text) ? text : undefined);
 }
 
 function isPath(path: string, maxBytes: number): boolean {

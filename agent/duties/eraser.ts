@@ -3,9 +3,8 @@ import type { Note } from '../cluster/events.ts';
 import type { NodeView } from '../cluster/node.ts';
 import type { KubernetesPort } from '../cluster/port.ts';
 import type { Config } from '../config/load.ts';
-import { Exclusions } from '../eraser/exclusions.ts';
-import { ImageLists } from '../eraser/imagelists.ts';
-import { parseLabelSelector } from '../eraser/selectors.ts';
+import { Exclusions } from './eraser/exclusions.ts';
+import { ImageLists } from './eraser/imagelists.ts';
 import type { Rule } from '../images/rules.ts';
 import type { Report } from '../images/report.ts';
 import type { Logger } from '../observe/log.ts';
@@ -49,7 +48,7 @@ export class EraserDuty {
     this.#exclusions = exclusions;
     this.#imageLists = new ImageLists({
       ...options,
-      settings: () => ({ filter: filterOf(config()), timeoutMs: config().cluster.imageList.timeoutMs }),
+      settings: () => ({ filter: config().cluster.nodeFilter, timeoutMs: config().cluster.imageList.timeoutMs }),
       clean: async ({ subject, rules, isWanted }) =>
         await run({
           trigger: 'imagelist',
@@ -110,8 +109,4 @@ export class EraserDuty {
 
 function warnOfList(warn: EraserDutyOptions['warn'], configMap: string, problem: string): void {
   warn('ExclusionListRefused', 'ReadExclusionList', `exclusion list ${configMap} is refused: ${problem}`);
-}
-
-function filterOf({ cluster: { nodeFilter } }: Config) {
-  return { type: nodeFilter.type, selectors: nodeFilter.selectors.map(parseLabelSelector) };
 }

@@ -9,6 +9,7 @@ import type { NodetenderError } from '../errors.ts';
 import type { UseSource } from '../images/gather.ts';
 import type { Report } from '../images/report.ts';
 import { type Drain, isCordoned, nextDrain } from '../node/drain.ts';
+import { whyLeftOut } from '../node/filter.ts';
 import { type Obstacle, obstacleTo } from '../node/obstacle.ts';
 import { boundedNote, lastCleanOf, runNote } from '../node/result.ts';
 import { podUses } from '../node/uses.ts';
@@ -164,8 +165,8 @@ export class NodeDuty {
 
   #look(): void {
     const { gate, config, nodeName, clock } = this.#options;
-    const { hold, pause, nodeExists } = this.view;
-    const { settleMs, unreachableLimitMs } = config().cluster;
+    const { node, hold, pause, nodeExists } = this.view;
+    const { settleMs, unreachableLimitMs, nodeFilter } = config().cluster;
     const unread = this.view.unread();
     if (unread.length === 0) this.#drain = this.#followDrain(settleMs);
     const obstacle = obstacleTo({
@@ -174,6 +175,7 @@ export class NodeDuty {
       pause,
       nodeExists,
       unread,
+      leftOut: node === undefined ? undefined : whyLeftOut(node.labels, nodeFilter),
       unheardMs: this.view.unheardMs(),
       unreachableLimitMs,
       drain: this.#drain ?? { phase: 'calm' },
@@ -182,8 +184,14 @@ export class NodeDuty {
     });
     gate.set('node', obstacle);
     this.#requests.look();
-    const isWorthTelling = unread.length === 0 || clock.monotonicMs() - this.#startedMs > FIRST_STATUS_MS;
+    const isWorthTelling =
+      (unread.length === 0 && this.#isImagesKnown()) || clock.monotonicMs() - this.#startedMs > FIRST_STATUS_MS;
     if (nodeExists === true && isWorthTelling) this.#status.look();
+  }
+
+  #isImagesKnown(): boolean {
+    const { gate, facts } = this.#options;
+    return gate.obstacle?.code !== 'exclusions-unknown' && facts().images !== undefined;
   }
 
   #followDrain(settleMs: number): Drain | undefined {

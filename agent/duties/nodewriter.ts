@@ -1,6 +1,6 @@
 import { Bell } from '../bell.ts';
 import type { Clock, Random } from '../clock.ts';
-import { type Backoff, backoffMs } from '../cluster/backoff.ts';
+import { type Backoff, retryMs } from '../cluster/backoff.ts';
 import { annotationsPatch, type nodeAnnotations } from '../cluster/names.ts';
 import { nodes } from '../cluster/objects.ts';
 import type { KubernetesPort } from '../cluster/port.ts';
@@ -48,11 +48,13 @@ export class NodeWriter {
   async work(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
     let failures = 0;
+    let problem: unknown;
     while (!signal.aborted) {
       if (failures === 0) await this.#bell.wait(signal);
-      else await clock.sleep(backoffMs(retryBackoff, failures, random), signal);
+      else await clock.sleep(retryMs(retryBackoff, failures, problem, random), signal);
       if (signal.aborted) break;
-      failures = (await this.#write({ signal })) ? 0 : failures + 1;
+      problem = await this.#write({ signal });
+      failures = problem === undefined ? 0 : failures + 1;
     }
   }
 
@@ -61,11 +63,11 @@ export class NodeWriter {
     await this.#write({ deadlineMs: lastWriteMs });
   }
 
-  /** True when nothing is left to write. */
-  async #write(call: { signal?: AbortSignal; deadlineMs?: number }): Promise<boolean> {
+  /** Why something is left to write; undefined where nothing is. */
+  async #write(call: { signal?: AbortSignal; deadlineMs?: number }): Promise<unknown> {
     const { port, nodeName, log } = this.#options;
     const values = this.#pending;
-    if (Object.keys(values).length === 0) return true;
+    if (Object.keys(values).length === 0) return undefined;
     const written = this.#written;
     this.#pending = {};
     this.#written = Promise.withResolvers<void>();
@@ -77,10 +79,10 @@ export class NodeWriter {
       void this.#written.promise.then(written.resolve);
       if (messageOf(error) !== this.#problem) log.warn({ error }, 'annotations of the Node could not be written');
       this.#problem = messageOf(error);
-      return false;
+      return error;
     }
     this.#problem = undefined;
     written.resolve();
-    return true;
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import type { ImageListResult, ImageListResults } from '../cluster/records.ts';
-import { type FilteredNode, type NodeFilter, whySkipped } from './nodefilter.ts';
+import { type FilteredNode, type NodeFilter, whySkipped } from '../node/filter.ts';
 import { isResultOf } from './run.ts';
 
 /** What is kept of every Node, of its metadata alone. */

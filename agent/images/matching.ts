@@ -93,6 +93,9 @@ function hasHex(image: NamedSubject, hex: string): boolean {
   return false;
 }
 
+/** An index of built-in rules lives as long as the agent; no node has so many repositories at one time. */
+const MAX_REPOSITORIES = 4096;
+
 /**
  * Rules prepared for many images: a thousand rules cost little more than one, because each is filed under what every name it
  * matches begins with, and only those are asked that an image's names lead to.
@@ -103,7 +106,11 @@ export class RuleIndex {
   /** Positions in #rules, ascending. The keys are repositories, or the whole components before a repository's first star. */
   readonly #byPath = new Map<string, number[]>();
   readonly #byHex = new Map<string, number[]>();
+  /** By a name of which nothing is certain. */
+  readonly #anywhere: number[] = [];
+  /** To be asked about every image, whatever it is called. */
   readonly #everywhere: number[] = [];
+  readonly #byRepository = new Map<string, readonly number[]>();
 
   constructor(rules: readonly Rule[], matches: Reading) {
     this.#rules = rules;
@@ -121,19 +128,38 @@ export class RuleIndex {
         if (digest !== undefined) first = this.#earliest(this.#byHex.get(hexOf(digest)), image, first);
       }
     }
-    if (this.#byPath.size > 0) {
+    if (this.#byPath.size > 0 || this.#anywhere.length > 0) {
       let previous: string | undefined;
       for (const { repository } of image.names) {
         // Tag and digest mostly share it, and a rule looks at all names at once.
         if (repository === previous) continue;
         previous = repository;
-        first = this.#earliest(this.#byPath.get(repository), image, first);
-        for (let slash = repository.indexOf('/'); slash !== -1; slash = repository.indexOf('/', slash + 1)) {
-          first = this.#earliest(this.#byPath.get(repository.slice(0, slash)), image, first);
-        }
+        first = this.#earliest(this.#meantFor(repository), image, first);
       }
     }
     return this.#rules[first];
+  }
+
+  /**
+   * The rules by name whose pattern of repositories fits this one, in either reading: the narrow one fits nothing else. Found
+   * once, because images of one repository are many on a node.
+   */
+  #meantFor(repository: string): readonly number[] {
+    const known = this.#byRepository.get(repository);
+    if (known !== undefined) return known;
+    const found = new Set([...this.#anywhere, ...(this.#byPath.get(repository) ?? [])]);
+    for (let slash = repository.indexOf('/'); slash !== -1; slash = repository.indexOf('/', slash + 1)) {
+      for (const position of this.#byPath.get(repository.slice(0, slash)) ?? []) found.add(position);
+    }
+    const positions = [...found].filter((position) => this.#mayMean(position, repository)).sort((a, b) => a - b);
+    if (this.#byRepository.size >= MAX_REPOSITORIES) this.#byRepository.clear();
+    this.#byRepository.set(repository, positions);
+    return positions;
+  }
+
+  #mayMean(position: number, repository: string): boolean {
+    const rule = this.#rules[position];
+    return rule !== undefined && 'repository' in rule && matchesWidely(rule.repository, repository);
   }
 
   #earliest(positions: readonly number[] | undefined, image: NamedSubject, before: number): number {
@@ -167,7 +193,7 @@ export class RuleIndex {
 
   #fileByPath({ source, literal, pieces: [start = ''] }: Glob, position: number): void {
     const path = literal ? source : start.slice(0, Math.max(0, start.lastIndexOf('/')));
-    if (path === '') this.#everywhere.push(position);
+    if (path === '') this.#anywhere.push(position);
     else file(this.#byPath, path, position);
   }
 }

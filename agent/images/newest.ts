@@ -1,6 +1,6 @@
 import { matchesWidely } from './glob.ts';
 import type { ImageRecord } from './inventory.ts';
-import { splitName } from './references.ts';
+import type { NamedSubject } from './references.ts';
 import type { RepositoryPattern } from './rules.ts';
 import { compareNewestFirst, versionOf } from './versions.ts';
 import type { SemVer } from 'semver';
@@ -23,15 +23,17 @@ type TagsOf = Map<string, ImageRecord[]>;
 /**
  * The images that hold one of the `count` newest tags of a repository, images in use included. Tags that are versions are
  * ranked by semver, newest first; the others, which no order of names puts in order, by when their image was first seen. Each
- * kind has `count` places, so that `latest` takes none from a version, and tags of equal rank share a place.
+ * kind has `count` places, so that `latest` takes none from a version, and tags of equal rank share a place. `subjects` are
+ * those of `images`, in the same order.
  */
 export function newestTags(
   images: readonly ImageRecord[],
+  subjects: readonly NamedSubject[],
   rules: readonly NewestTagsRule[],
 ): ReadonlyMap<ImageRecord, NewestTag> {
   const newest = new Map<ImageRecord, NewestTag>();
   for (const { repository: pattern, count } of rules) {
-    for (const [repository, tags] of tagsByRepository(images, pattern)) {
+    for (const [repository, tags] of tagsByRepository(images, subjects, pattern)) {
       for (const tag of newestOf(tags, count)) {
         for (const image of tags.get(tag) ?? []) {
           if (!newest.has(image)) newest.set(image, { repository, tag, count });
@@ -42,18 +44,26 @@ export function newestTags(
   return newest;
 }
 
-function tagsByRepository(images: readonly ImageRecord[], { glob }: RepositoryPattern): Map<string, TagsOf> {
+function tagsByRepository(
+  images: readonly ImageRecord[],
+  subjects: readonly NamedSubject[],
+  { glob }: RepositoryPattern,
+): Map<string, TagsOf> {
   const repositories = new Map<string, TagsOf>();
-  for (const image of images) {
-    for (const { repository, tag } of image.tags.map(splitName)) {
-      if (tag === undefined || !matchesWidely(glob, repository)) continue;
+  const isMeant = new Map<string, boolean>();
+  images.forEach((image, at) => {
+    for (const { repository, tag } of subjects[at]?.names ?? []) {
+      if (tag === undefined) continue;
+      let meant = isMeant.get(repository);
+      if (meant === undefined) isMeant.set(repository, (meant = matchesWidely(glob, repository)));
+      if (!meant) continue;
       let tags = repositories.get(repository);
       if (!tags) repositories.set(repository, (tags = new Map()));
       const holders = tags.get(tag);
       if (holders) holders.push(image);
       else tags.set(tag, [image]);
     }
-  }
+  });
   return repositories;
 }
 

@@ -52,11 +52,11 @@ export function plan(inventory: Inventory, policy: Policy, nowMs: number): Plan 
   const context = prepare(inventory, policy, nowMs);
   const kept: KeepDecision[] = [];
   const removable: RemoveDecision[] = [];
-  for (const image of inventory.images) {
-    const decision = decide(image, context);
+  inventory.images.forEach((image, at) => {
+    const decision = decide(image, context.subjects?.[at], context);
     if (decision.verdict === 'keep') kept.push(decision);
     else removable.push(decision);
-  }
+  });
   removable.sort((a, b) => idleSinceMs(a.image) - idleSinceMs(b.image) || (a.image.id < b.image.id ? -1 : 1));
   const { remove, over } = spend(policy.budget, removable);
   return { plannedAtMs: nowMs, keep: [...kept, ...over], remove };
@@ -74,19 +74,23 @@ interface Context {
   readonly keep: RuleIndex;
   readonly remove: RuleIndex;
   readonly requested: RuleIndex | undefined;
-  readonly newest: ReadonlyMap<ImageRecord, NewestTag>;
+  /** Of all images, where some rule needs those of all: elsewhere images in use need none. */
+  readonly subjects: readonly NamedSubject[] | undefined;
+  readonly newest: ReadonlyMap<ImageRecord, NewestTag> | undefined;
 }
 
 const systemIndex = new RuleIndex(systemRules, keepMatches);
 
-function prepare(inventory: Inventory, policy: Policy, nowMs: number): Context {
+function prepare({ images }: Inventory, policy: Policy, nowMs: number): Context {
+  const subjects = policy.keepNewestTags.length > 0 ? images.map(subjectOf) : undefined;
   return {
     policy,
     nowMs,
     keep: new RuleIndex(policy.keep, keepMatches),
     remove: new RuleIndex(policy.remove, removeMatches),
     requested: policy.requested && new RuleIndex(policy.requested, removeMatches),
-    newest: newestTags(inventory.images, policy.keepNewestTags),
+    subjects,
+    newest: subjects && newestTags(images, subjects, policy.keepNewestTags),
   };
 }
 
@@ -97,10 +101,10 @@ function keepEverything({ images }: Inventory, { reference, user, why }: Unresol
 }
 
 /** All but the budget, which needs the others' decisions. */
-function decide(image: ImageRecord, context: Context): Decision {
+function decide(image: ImageRecord, known: NamedSubject | undefined, context: Context): Decision {
   const needed = whyNeeded(image);
   if (needed) return { image, verdict: 'keep', code: needed.code, reason: needed.reason };
-  const subject = subjectOf(image);
+  const subject = known ?? subjectOf(image);
   const kept = whyKept(image, subject, context) ?? whyTooNew(image, context);
   if (kept) return { image, verdict: 'keep', code: kept.code, reason: kept.reason };
   const goes = whySelected(image, subject, context);
@@ -126,7 +130,7 @@ function whyKept(image: ImageRecord, subject: NamedSubject, context: Context): W
   if (policy.keepPreloaded && image.preloaded) {
     return { code: 'preloaded', reason: 'it was there when this node was first looked at' };
   }
-  const newest = context.newest.get(image);
+  const newest = context.newest?.get(image);
   return newest && { code: 'newest-tag', reason: newestTagInWords(newest) };
 }
 

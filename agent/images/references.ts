@@ -128,8 +128,16 @@ export interface NamedSubject {
 export function subjectOf(image: NamedImage): NamedSubject {
   const names: ImageName[] = [];
   for (const tag of image.tags) names.push(splitName(tag));
-  for (const digest of image.digests) names.push(splitName(digest));
+  for (const digest of image.digests) names.push(besideName(digest, names[0]) ?? splitName(digest));
   return { hex: hexOf(image.id), names };
+}
+
+/** The digest's name where, as nearly always, its repository is that of the tag: one text for both is compared and hashed once. */
+function besideName(text: string, tagged: ImageName | undefined): ImageName | undefined {
+  if (tagged === undefined || text.indexOf('@') !== tagged.repository.length) return undefined;
+  if (!text.startsWith(tagged.repository)) return undefined;
+  const { repository } = tagged;
+  return { repository, tag: undefined, digest: text.slice(repository.length + 1) };
 }
 
 /** Which images of the node a text means. Built once per look at the node. */

@@ -114,6 +114,7 @@ async function take(path: string, holder: Holder, processes: ProcessView, depth:
     if (depth >= DEEPEST_TAKEOVER) throw busy('a dead process that cannot be cleared', path);
     await takeOver(path, own, other, holder, processes, depth);
   } finally {
+    // A file that stays behind holds nothing, its name is used once, and what has gone wrong is told already.
     await unlink(own).catch(() => undefined);
   }
 }
@@ -146,6 +147,7 @@ async function takeOver(
 /** Removes the file if it is still ours: after a long freeze somebody may have taken it over. */
 async function giveBack(path: string, holder: Holder): Promise<void> {
   const now = await read(path);
+  // One that cannot be removed becomes stale with its process, and the next run takes it over.
   if (typeof now === 'object' && now.token === holder.token) await unlink(path).catch(() => undefined);
 }
 
@@ -242,6 +244,7 @@ const linux: ProcessView = {
       // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
       return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     } catch {
+      // There is no such process any more.
       return undefined;
     }
   },

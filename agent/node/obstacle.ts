@@ -7,6 +7,8 @@ export type ObstacleCode =
   | 'paused'
   | 'no-node'
   | 'not-read'
+  /** `cluster.nodeFilter` leaves the node out. */
+  | 'filtered'
   | 'unreachable'
   | 'draining'
   | 'settling'
@@ -30,6 +32,8 @@ export interface NodeFacts {
   readonly nodeExists: boolean | undefined;
   /** What of the cluster has not been read once yet, in words; empty when all has been. */
   readonly unread: readonly string[];
+  /** Why `cluster.nodeFilter` leaves this node out, in words; undefined where it does not, or nothing is known of the node. */
+  readonly leftOut: string | undefined;
   /** For how long something may have changed without our knowing. */
   readonly unheardMs: number;
   readonly unreachableLimitMs: number;
@@ -40,12 +44,16 @@ export interface NodeFacts {
 
 /** The first obstacle to a cleaning, undefined when one may start. Not knowing is an obstacle: it means keeping. */
 export function obstacleTo(facts: NodeFacts): Obstacle | undefined {
-  const { nodeName, hold, pause, nodeExists, unread, unheardMs, unreachableLimitMs, drain, nowMs, settleMs } = facts;
+  const { nodeName, hold, pause, nodeExists, unread, leftOut, unheardMs, unreachableLimitMs } = facts;
+  const { drain, nowMs, settleMs } = facts;
   if (hold !== undefined) return { code: 'held', reason: `node ${nodeName} is held${because(hold)}` };
   if (pause !== undefined) return { code: 'paused', reason: `cleaning is paused on all nodes${because(pause)}` };
   if (nodeExists === false) return { code: 'no-node', reason: `there is no Node named ${nodeName}` };
   if (unread.length > 0) {
     return { code: 'not-read', reason: `not read from the API server yet: ${unread.join(', ')}` };
+  }
+  if (leftOut !== undefined) {
+    return { code: 'filtered', reason: `cluster.nodeFilter leaves node ${nodeName} out: ${leftOut}` };
   }
   if (unheardMs > unreachableLimitMs) {
     const limit = `cluster.unreachableLimit is ${durationInWords(unreachableLimitMs)}`;

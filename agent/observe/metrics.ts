@@ -26,6 +26,7 @@ const OBSTACLE_CODES = Object.keys({
   paused: 0,
   'no-node': 0,
   'not-read': 0,
+  filtered: 0,
   unreachable: 0,
   draining: 0,
   settling: 0,

@@ -1,5 +1,5 @@
-import { selectorMatches } from '../eraser/selectors.ts';
-import type { LabelSelector } from '../eraser/selectors.ts';
+import { selectorMatches } from '../node/selectors.ts';
+import type { LabelSelector } from '../node/selectors.ts';
 import { podNames } from './gates/pods.ts';
 import type { GatePod } from './gates/pods.ts';
 import type { Blocker } from './state.ts';

@@ -135,8 +135,10 @@ export interface Blocker {
 
 /** What one asking has answered. Whoever could not be asked is a blocker. */
 export interface Answers {
-  /** Since the asking began, by the monotonic clock. */
+  /** Since the asking began, by the monotonic clock: the answer speaks of a moment after that. */
   readonly askedAgoMs: number;
+  /** Since it was answered; an asking may take longer than an answer stays fresh. */
+  readonly answeredAgoMs: number;
   readonly blockedBy: readonly Blocker[];
 }
 

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { generations } from '../harness/components.ts';
 import type { DrainResult } from './draining.ts';
 import type { HandoverResult } from './handover.ts';
+import type { ClusterResult, Latency } from './cluster.ts';
 import type { PlanningResult } from './planning.ts';
 import type { RemovalResult } from './removal.ts';
 import { maximum, median } from './statistics.ts';
@@ -16,13 +17,15 @@ export interface Measurements {
   readonly planning?: PlanningResult;
   readonly drain?: readonly DrainResult[];
   readonly handover?: readonly HandoverResult[];
-  /** The memory bench writes its own table. */
+  readonly cluster?: ClusterResult;
+  /** The memory bench writes its own table: of the agent of a plain host, and of the one of a Node with 110 pods. */
   readonly memory?: string;
+  readonly clusterMemory?: string;
 }
 
 /** The tables of docs/performance.md. */
 export function tables(measurements: Measurements): string {
-  const { takenAt, machine, small, large, planning, drain, handover, memory } = measurements;
+  const { takenAt, machine, small, large, planning, cluster, drain, handover, memory, clusterMemory } = measurements;
   const sections = [`Measured on ${takenAt.slice(0, 10)}: ${machine}.`];
   if (small) sections.push('### Small images', removalTable(small));
   if (large) sections.push('### Images of many files', removalTable(large));
@@ -30,7 +33,16 @@ export function tables(measurements: Measurements): string {
   if (planning) sections.push('### Planning', planningLine(planning));
   if (drain) sections.push('### Drains', drainTable(drain));
   if (handover) sections.push('### Handing a slot on', handoverTable(handover));
+  if (cluster) sections.push(`### A cluster of ${cluster.agents} agents`, clusterTable(cluster));
   if (memory !== undefined) sections.push('### Memory of the agent', memory.trim());
+  if (clusterMemory !== undefined) {
+    const heading = '### Memory of the agent of a Node with 110 pods';
+    sections.push(
+      heading,
+      'It follows a real API server, on which 10 of the pods change in each cycle.',
+      clusterMemory.trim(),
+    );
+  }
   return sections.join('\n\n');
 }
 
@@ -142,6 +154,27 @@ function handoverTable(results: readonly HandoverResult[]): string {
 
 /** Every node looks once in a period, at a time of its own: the lock stands idle for half of it on average. */
 const KURED_PERIOD_MS = 3_600_000;
+
+function clusterTable(result: ClusterResult): string {
+  const { single, all, allRequests, imageList, imageListSeconds, imageListRequests } = result;
+  const cells = (what: string, { medianMs, p99Ms, maxMs }: Latency): string =>
+    row([what, medianMs.toFixed(0), p99Ms.toFixed(0), maxMs.toFixed(0)]);
+  const counts = (requests: Readonly<Record<string, number>>): string =>
+    Object.entries(requests)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ');
+  return [
+    '| from the wish to its acceptance, ms | median | p99 | longest |',
+    '| --- | ---: | ---: | ---: |',
+    cells('an annotation on one node, all others idle', single),
+    cells('an annotation on every node at once', all),
+    cells('an ImageList, to its run on each node', imageList),
+    '',
+    `Requests for the annotation on every node: ${counts(allRequests)}.`,
+    '',
+    `The ImageList is counted on all nodes after ${imageListSeconds.toFixed(1)} s, with ${counts(imageListRequests)}.`,
+  ].join('\n');
+}
 
 const START = '<!-- bench:start -->';
 const END = '<!-- bench:end -->';

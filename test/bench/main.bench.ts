@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small large planning drain handover memory` only those, the rest stays as it
+// Without arguments everything is measured; with some of `small large planning cluster drain handover memory` only those, the rest stays as it
 // was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 
 import { generations } from '../harness/components.ts';
+import { measureCluster } from './cluster.ts';
 import { fillIn, type Measurements, summary, tables } from './document.ts';
 import { type DrainLoad, type DrainResult, measureDraining } from './draining.ts';
 import { type HandoverResult, measureHandover } from './handover.ts';
@@ -37,7 +38,14 @@ if (wanted('large')) {
 }
 if (wanted('drain')) measurements = { ...measurements, drain: await measureDrains() };
 if (wanted('handover')) measurements = { ...measurements, handover: await measureHandovers() };
-if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
+if (wanted('cluster')) {
+  console.error('a cluster of agents in this process, on a real API server');
+  measurements = { ...measurements, cluster: await measureCluster(isQuick ? 50 : 1000) };
+}
+if (wanted('memory')) {
+  measurements = { ...measurements, memory: await measureMemory() };
+  measurements = { ...measurements, clusterMemory: await measureMemory('--cluster') };
+}
 
 console.log(tables(measurements));
 if (!isQuick) {
@@ -81,8 +89,8 @@ async function measureHandovers(): Promise<HandoverResult[]> {
   return results;
 }
 
-async function measureMemory(): Promise<string> {
+async function measureMemory(...flags: string[]): Promise<string> {
   const script = fileURLToPath(new URL('memory.bench.ts', import.meta.url));
   console.error('cleaning an emulated node again and again');
-  return (await execute(process.execPath, [script, ...(isQuick ? ['5'] : [])])).stdout;
+  return (await execute(process.execPath, [script, ...flags, ...(isQuick ? ['5'] : [])])).stdout;
 }

@@ -4,16 +4,21 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { bundle, nodeFlags } from '../../scripts/bundle.ts';
 import { RuntimeServer } from '../emulators/runtime/server.ts';
 import { RuntimeStore } from '../emulators/runtime/store.ts';
+import { BenchCluster } from './memorycluster.ts';
+import { maximum, median } from './statistics.ts';
 
 /**
  * Resident memory of the bundled agent over many cleanings of many images, beside a bare Node that does nothing.
- * `node test/bench/memory.bench.ts [CYCLES] [IMAGES]`, by default 200 of 1,000.
+ * `node test/bench/memory.bench.ts [--cluster] [CYCLES] [IMAGES]`, by default 200 of 1,000. With `--cluster` it is the agent
+ * of a Node with 110 pods on a real API server.
  */
-const cycles = Number(process.argv[2] ?? 200);
-const images = Number(process.argv[3] ?? 1000);
+const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { cluster: { type: 'boolean' } } });
+const cycles = Number(positionals[0] ?? 200);
+const images = Number(positionals[1] ?? 1000);
 const app = 'registry.example/bench/application';
 
 interface Memory {
@@ -34,11 +39,12 @@ function row(what: string, { residentMb, anonymousMb }: Memory): string {
 /** A server for the agent to clean, and the agent. */
 class Bench {
   readonly #store = new RuntimeStore();
+  readonly #cluster: BenchCluster | undefined;
   readonly #url: string;
   readonly agent: ChildProcess;
   #runs = 0;
 
-  static async start(directory: string): Promise<Bench> {
+  static async start(directory: string, cluster: BenchCluster | undefined): Promise<Bench> {
     const socketPath = join(directory, 'cri.sock');
     const store = new RuntimeStore();
     await new RuntimeServer({ store, socketPath }).start();
@@ -49,17 +55,19 @@ class Bench {
 runtime: {endpoint: "unix://${socketPath}"}
 http: {address: "127.0.0.1:0"}
 images: {minUnused: 0s, pace: {burst: 64, pause: 0s}, disk: {startAbove: 99%, path: ${directory}}}
+cluster: {settle: 0s${cluster === undefined ? '' : `, namespace: ${cluster.namespace}`}}
 `,
     );
+    const member = cluster === undefined ? [] : ['--kubeconfig', cluster.kubeconfig, '--node-name', cluster.nodeName];
     await bundle({ directory, entry: fileURLToPath(new URL('memory.agent.ts', import.meta.url)) });
-    const agent = spawn(process.execPath, [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    return new Bench(store, agent, await addressOf(agent));
+    const args = [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config, ...member];
+    const agent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    return new Bench(store, cluster, agent, await addressOf(agent));
   }
 
-  private constructor(store: RuntimeStore, agent: ChildProcess, url: string) {
+  private constructor(store: RuntimeStore, cluster: BenchCluster | undefined, agent: ChildProcess, url: string) {
     this.#store = store;
+    this.#cluster = cluster;
     this.agent = agent;
     this.#url = url;
   }
@@ -75,6 +83,7 @@ images: {minUnused: 0s, pace: {burst: 64, pause: 0s}, disk: {startAbove: 99%, pa
       this.#store.addImage({ tags: [tag] });
       if (at % 20 === 0) this.#store.createContainer({ image: tag, name: `user-${at}` });
     }
+    await this.#cluster?.changePods(number);
     await this.#run();
     this.agent.kill('SIGUSR2');
     for (const id of this.#store.containers.keys()) this.#store.removeContainer(id);
@@ -117,6 +126,7 @@ async function pause(): Promise<void> {
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'nodetender-memory-'));
+const cluster = flags.cluster === true ? await BenchCluster.launch() : undefined;
 try {
   const bare = spawn(process.execPath, [...nodeFlags, '-e', 'setInterval(() => {}, 1000)']);
   await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -124,19 +134,25 @@ try {
   console.log(row('bare Node', await memoryOf(bare)));
   bare.kill();
 
-  const bench = await Bench.start(directory);
+  const bench = await Bench.start(directory, cluster);
   await bench.untilReady();
   console.log(row('agent, idle', await memoryOf(bench.agent)));
   const delaysMs: number[] = [];
+  const residentMb: number[] = [];
   for (let cycle = 1; cycle <= cycles; cycle += 1) {
     await bench.cycle(cycle);
     delaysMs.push(await bench.eventLoopDelayMs());
-    if (cycle % Math.ceil(cycles / 8) === 0 || cycle === 1) {
-      console.log(row(`after ${cycle} cycles`, await memoryOf(bench.agent)));
-    }
+    const memory = await memoryOf(bench.agent);
+    residentMb.push(memory.residentMb);
+    if (cycle % Math.ceil(cycles / 8) === 0 || cycle === 1) console.log(row(`after ${cycle} cycles`, memory));
   }
   delaysMs.sort((a, b) => a - b);
   const at = (share: number): string => (delaysMs[Math.floor((delaysMs.length - 1) * share)] ?? Number.NaN).toFixed(0);
+  const half = cycles / 2;
+  const medianMb = (of: readonly number[]): string => median(of).toFixed(1);
+  console.log(
+    `\nResident after each cycle: median ${medianMb(residentMb.slice(0, half))} MB in the first half, ${medianMb(residentMb.slice(half))} MB in the second, ${maximum(residentMb).toFixed(1)} MB at most.`,
+  );
   console.log(
     `\nDelay of the event loop, 99th percentile of a run: median ${at(0.5)} ms, worst ${at(1)} ms of all runs.`,
   );
@@ -144,6 +160,7 @@ try {
   bench.agent.kill('SIGTERM');
   await ended;
 } finally {
+  await cluster?.destroy();
   await rm(directory, { recursive: true, force: true });
 }
 process.exit(0);

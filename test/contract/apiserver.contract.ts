@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Api, ApiAnswer, Json } from '../harness/api.ts';
 import { eventually } from '../harness/eventually.ts';
-import { imageListCrd } from './imagelist.ts';
+import { imageListCrd } from '../harness/imagelistcrd.ts';
 
 /** An API server as HTTP shows it: the real one says what is true, the emulated one must say the same. */
 export interface ApiServerUnderTest {

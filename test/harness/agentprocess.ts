@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { mainScript } from './command.ts';
 import { eventually } from './eventually.ts';
+import type { ServiceAccountMount } from './serviceaccount.ts';
 
 /** One line of the agent's log. */
 export type LogRecord = Readonly<Record<string, unknown>> & { readonly msg: string };
@@ -18,8 +19,7 @@ export interface AgentSettings {
   /** The `images` section of its configuration, in YAML's JSON subset. */
   readonly images: object;
   /** The cluster that it is a member of. */
-  readonly cluster?: {
-    readonly kubeconfig: string;
+  readonly cluster?: ClusterAccess & {
     readonly nodeName: string;
     /** The `cluster` section of its configuration. */
     readonly settings?: object;
@@ -27,6 +27,11 @@ export interface AgentSettings {
   /** How far its wall clock is ahead of the real one. */
   readonly clockOffsetMs?: number;
 }
+
+/** A kubeconfig's path, or what the kubelet gives a pod: a mounted service account, and an API server on 127.0.0.1. */
+export type ClusterAccess =
+  | { readonly kubeconfig: string }
+  | { readonly serviceAccount: ServiceAccountMount; readonly port: number };
 
 const RUN_DEADLINE_MS = 120_000;
 
@@ -56,20 +61,23 @@ export class AgentProcess {
       images,
       ...(cluster?.settings === undefined ? {} : { cluster: cluster.settings }),
     };
-    const membership =
-      cluster === undefined ? [] : ['--node-name', cluster.nodeName, '--kubeconfig', cluster.kubeconfig];
+    const membership = [
+      ...(cluster === undefined ? [] : ['--node-name', cluster.nodeName]),
+      ...(cluster !== undefined && 'kubeconfig' in cluster ? ['--kubeconfig', cluster.kubeconfig] : []),
+    ];
     await writeFile(config, JSON.stringify(content));
     const heapFile = join(stateDirectory, 'heap-bytes');
-    const probes = ['clockoffset.ts', 'heapprobe.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
-    const imports = probes.flatMap((probe) => ['--import', probe]);
-    const child = spawn(
-      process.execPath,
-      ['--expose-gc', ...imports, mainScript, 'agent', '--config', config, ...membership],
-      {
-        env: { ...process.env, NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    const preloads = ['clockoffset.ts', 'heapprobe.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+    const imports = preloads.flatMap((path) => ['--import', path]);
+    const node = [process.execPath, '--expose-gc', ...imports];
+    const agentCommand = [...node, mainScript, 'agent', '--config', config, ...membership];
+    const pod = cluster !== undefined && 'serviceAccount' in cluster ? cluster : undefined;
+    const [program = '', ...args] = pod?.serviceAccount.command(agentCommand) ?? agentCommand;
+    const probes = { NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile };
+    const server =
+      pod === undefined ? {} : { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(pod.port) };
+    const env = { ...process.env, ...probes, ...server };
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const agent = new AgentProcess(child, heapFile);
     await agent.logged('container runtime');
     return agent;

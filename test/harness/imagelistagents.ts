@@ -1,19 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
-
 import { systemClock } from '../../agent/clock.ts';
 import { connectKubernetes } from '../../agent/cluster/connect.ts';
 import type { Note } from '../../agent/cluster/events.ts';
 import { OwnNode } from '../../agent/cluster/node.ts';
 import type { KubernetesPort } from '../../agent/cluster/port.ts';
 import { defaultConfig } from '../../agent/config/load.ts';
-import { type ImageListRequest, ImageLists } from '../../agent/eraser/imagelists.ts';
-import { parseLabelSelector } from '../../agent/eraser/selectors.ts';
+import { type ImageListRequest, ImageLists } from '../../agent/duties/eraser/imagelists.ts';
 import type { Report } from '../../agent/images/report.ts';
 import { createLogger } from '../../agent/observe/log.ts';
 import { imageListPolicy } from '../../agent/policies.ts';
 import { EmulatedNode } from '../emulators/node.ts';
 import type { Clients } from './clients.ts';
+import { imageListCrd } from './imagelistcrd.ts';
 
 const namespace = 'nodetender';
 const DAY_MS = 86_400_000;
@@ -21,11 +18,8 @@ export const imageListPath = '/apis/eraser.sh/v1/imagelists/imagelist';
 
 /** Gives the cluster our CRD and the agent's namespace. */
 export async function installEraserObjects({ api }: Clients): Promise<void> {
-  const file = new URL('../../charts/nodetender/crds/imagelists.eraser.sh.yaml', import.meta.url);
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-  // The anchors of the file are copied, as kubectl does.
-  const crd = JSON.parse(JSON.stringify(parse(await readFile(file, 'utf8')))) as Record<string, unknown>;
-  await api.create(path, crd);
+  await api.create(path, imageListCrd);
   await api.create('/api/v1/namespaces', { metadata: { name: namespace } });
   for (;;) {
     const { status } = await api.send('GET', '/apis/eraser.sh/v1/imagelists');
@@ -92,7 +86,6 @@ export class ImageListAgent {
 
   #run({ timeoutMs = 900_000, clean }: ImageListAgentOptions): void {
     const log = createLogger({ level: 'error' });
-    const filter = { type: 'exclude', selectors: [parseLabelSelector('eraser.sh/cleanup.filter')] } as const;
     const shared = { port: this.#port, clock: systemClock, random: Math.random };
     const own = new OwnNode(this.name, { ...shared, onChange: () => lists.nodeChanged() });
     const lists = new ImageLists({
@@ -100,7 +93,7 @@ export class ImageListAgent {
       nodeName: this.name,
       namespace,
       node: () => own.current,
-      settings: () => ({ filter, timeoutMs }),
+      settings: () => ({ filter: defaultConfig.cluster.nodeFilter, timeoutMs }),
       clean: async (request) => {
         this.requests.push(request);
         this.askedAtMs = performance.now();

@@ -5,7 +5,10 @@ import { mainScript } from '../harness/command.ts';
 import { kubectl } from '../harness/kubectl.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
 
-/** The commands on a real API server with real agents, whose container runtimes are emulated. */
+/**
+ * What commands say of requests that wait, on a real API server with real agents, whose container runtimes are emulated.
+ * What they do is in kubectlpage.test.ts.
+ */
 
 const namespace = 'agents';
 const old = 'registry.example/old:1';
@@ -59,18 +62,6 @@ async function run(...args: string[]): Promise<string> {
 }
 
 describe('a person with a kubeconfig', () => {
-  it('looks first, cleans every node, and sees what was done', async () => {
-    const dryRun = await run('clean', '--all', '--dry-run', '--wait');
-    expect(dryRun.match(/^node\/node-\d+ would remove 2 images/gm)).toHaveLength(2);
-    expect(nodes.map((node) => node.images().length)).toEqual([2, 2]);
-    const cleaned = await run('clean', '--all', '--wait');
-    expect(cleaned.match(/^node\/node-\d+ cleaned: 2 images removed in /gm)).toHaveLength(2);
-    expect(nodes.map((node) => node.images())).toEqual([[], []]);
-    const table = await run('nodes');
-    for (const { name } of nodes)
-      expect(table).toMatch(new RegExp(`^${name} +\\d\\S+ +\\w+ +\\d+s +\\S+ +2 +\\S.* <none>$`, 'm'));
-  });
-
   it('holds a node, whose request then waits, and resumes it', async () => {
     const [{ name } = { name: '' }] = nodes;
     await run('hold', name, '--reason', 'disk being moved');

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { imageListCrd } from '../contract/imagelist.ts';
+import { imageListCrd } from '../harness/imagelistcrd.ts';
 import { KubernetesServer } from '../emulators/kubernetes/server.ts';
 import type { Clients } from '../harness/clients.ts';
 import { eventually } from '../harness/eventually.ts';

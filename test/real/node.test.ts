@@ -163,16 +163,17 @@ describe('a request by annotation', () => {
 
 describe('images that pods on this node name', () => {
   it('stay, before any container is made of them', async () => {
-    const named = ['app:1', 'init:1', 'volume:1'].map((name) => `registry.example/${name}`);
+    const named = ['app:1', 'init:1', 'volume:1', 'ephemeral:1'].map((name) => `registry.example/${name}`);
     await node.addUnused(old, ...named);
     await node.bindPod(`pod-${node.name}`, {
       containers: [{ name: 'app', image: named[0] }],
       initContainers: [{ name: 'init', image: named[1] }],
       volumes: [{ name: 'model', image: { reference: named[2] } }],
     });
+    await kubectl(plane.clients, 'debug', `pod-${node.name}`, `--image=${named[3]}`, '--attach=false');
     const agent = await node.startAgent();
     await ask('1');
-    expect(await node.untilDone('1')).toMatchObject({ removed: 1, kept: { 'in-use': 3 } });
+    expect(await node.untilDone('1')).toMatchObject({ removed: 1, kept: { 'in-use': 4 } });
     expect(node.images()).toEqual(named.toSorted());
     // Nor while the API server is away.
     await plane.apiServer.stop();

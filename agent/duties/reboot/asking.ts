@@ -34,7 +34,10 @@ const deadlineMs = 30_000;
 /** Asks those who have a say, and remembers the last answers. */
 export class Asking {
   readonly #options: AskingOptions;
-  readonly #answers = new Map<Question, { readonly atMs: number; readonly blockedBy: readonly Blocker[] }>();
+  readonly #answers = new Map<
+    Question,
+    { readonly askedAtMs: number; readonly answeredAtMs: number; readonly blockedBy: readonly Blocker[] }
+  >();
 
   constructor(options: AskingOptions) {
     this.#options = options;
@@ -43,7 +46,10 @@ export class Asking {
   answers(): { readonly [question in Question]?: Answers } {
     const nowMs = this.#options.clock.monotonicMs();
     return Object.fromEntries(
-      [...this.#answers].map(([question, { atMs, blockedBy }]) => [question, { askedAgoMs: nowMs - atMs, blockedBy }]),
+      [...this.#answers].map(([question, { askedAtMs, answeredAtMs, blockedBy }]) => [
+        question,
+        { askedAgoMs: nowMs - askedAtMs, answeredAgoMs: nowMs - answeredAtMs, blockedBy },
+      ]),
     );
   }
 
@@ -52,10 +58,11 @@ export class Asking {
    * ClusterError when a drain could not be tried: that says nothing about whether it would succeed.
    */
   async ask(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<void> {
-    const atMs = this.#options.clock.monotonicMs();
+    const { clock } = this.#options;
+    const askedAtMs = clock.monotonicMs();
     const blockedBy = await this.#blockers(question, slotIsNear, signal);
     signal.throwIfAborted();
-    this.#answers.set(question, { atMs, blockedBy });
+    this.#answers.set(question, { askedAtMs, answeredAtMs: clock.monotonicMs(), blockedBy });
   }
 
   async #blockers(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<readonly Blocker[]> {

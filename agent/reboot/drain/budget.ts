@@ -1,4 +1,4 @@
-import { parseLabelSelector, selectorMatches } from '../../eraser/selectors.ts';
+import { parseLabelSelector, selectorMatches } from '../../node/selectors.ts';
 import type { BudgetObject } from '../../cluster/objects.ts';
 import { type DrainPod, isFinished, podName } from './pod.ts';
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import type { LabelSelector } from '../../eraser/selectors.ts';
+import type { LabelSelector } from '../../node/selectors.ts';
 import type { Blocker } from '../state.ts';
 import { ALERTS_QUERY, alertsInTheWay } from './alerts.ts';
 import type { AlertFilter } from './alerts.ts';

@@ -1,5 +1,5 @@
-import { selectorMatches } from '../../eraser/selectors.ts';
-import type { LabelSelector } from '../../eraser/selectors.ts';
+import { selectorMatches } from '../../node/selectors.ts';
+import type { LabelSelector } from '../../node/selectors.ts';
 import type { Blocker } from '../state.ts';
 import { hasNotEnded, podNames } from './pods.ts';
 import type { GatePod } from './pods.ts';

@@ -1,5 +1,5 @@
-import { selectorMatches } from '../../eraser/selectors.ts';
-import type { LabelSelector } from '../../eraser/selectors.ts';
+import { selectorMatches } from '../../node/selectors.ts';
+import type { LabelSelector } from '../../node/selectors.ts';
 import type { Blocker } from '../state.ts';
 
 /** A pod of this node. */

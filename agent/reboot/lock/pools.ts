@@ -1,4 +1,4 @@
-import { type LabelSelector, parseLabelSelector, selectorMatches } from '../../eraser/selectors.ts';
+import { type LabelSelector, parseLabelSelector, selectorMatches } from '../../node/selectors.ts';
 
 /** How many nodes of a pool may be away at once; 0 pauses the pool. */
 export type Concurrency = { readonly count: number } | { readonly percent: number };

@@ -19,14 +19,14 @@ export function cordoned(moment: Moment): Step {
     const untilMs = facts.nowMs + settings.cordonDelayMs - heldForMs;
     return step(moment, { reason: { code: 'cordon-delay', text: 'load balancers get time to notice' }, untilMs });
   }
-  const votes = freshAnswers(moment, 'before-reboot', ASK_EVERY_MS);
+  const votes = freshAnswers(moment, 'before-reboot', { maxAgeMs: ASK_EVERY_MS });
   if (votes === undefined) {
     const reason: Reason = { code: 'asking', text: 'other workloads are asked' };
     return step(moment, { reason, effects: [{ kind: 'ask', question: 'before-reboot' }] });
   }
   const isTimedOut = heldForMs >= settings.cordonDelayMs + settings.hooks.timeoutMs;
   if (votes.blockedBy.length > 0 && !isTimedOut) {
-    const untilMs = facts.nowMs + ASK_EVERY_MS - votes.askedAgoMs + 1;
+    const untilMs = facts.nowMs + ASK_EVERY_MS - votes.answeredAgoMs + 1;
     return step(moment, { reason: { code: 'hooks-pending', text: `waiting for ${blockersInWords(votes)}` }, untilMs });
   }
   if (votes.blockedBy.length > 0 && settings.hooks.whenTimedOut === 'back-out') {

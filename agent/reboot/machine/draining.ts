@@ -38,7 +38,7 @@ function drained(moment: Moment, doneForMs: number): Step {
     const reason: Reason = { code: 'reboot-delay', text: 'drained; the reboot is delayed as configured' };
     return step(moment, { reason, untilMs: facts.nowMs - emptyForMs });
   }
-  const obstacle = gates(moment, Math.min(emptyForMs, FRESH_MS));
+  const obstacle = gates(moment, { sinceMs: emptyForMs, maxAgeMs: FRESH_MS });
   if (obstacle?.ask !== undefined) {
     return step(moment, { reason: obstacle.reason, effects: [{ kind: 'ask', question: obstacle.ask }] });
   }

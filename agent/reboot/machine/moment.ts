@@ -13,10 +13,18 @@ export interface Moment {
   readonly random: Random;
 }
 
-/** Answers not older than `maxAgeMs`; undefined asks for new ones. */
-export function freshAnswers({ facts }: Moment, question: Question, maxAgeMs: number): Answers | undefined {
+/** Answers not older than `maxAgeMs`, of an asking that began `sinceMs` ago at the earliest; undefined asks for new ones. */
+export function freshAnswers({ facts }: Moment, question: Question, freshness: Freshness): Answers | undefined {
+  const { maxAgeMs, sinceMs = Number.POSITIVE_INFINITY } = freshness;
   const answers = facts.answers[question];
-  return answers !== undefined && answers.askedAgoMs <= maxAgeMs ? answers : undefined;
+  return answers !== undefined && answers.answeredAgoMs <= maxAgeMs && answers.askedAgoMs <= sinceMs
+    ? answers
+    : undefined;
+}
+
+export interface Freshness {
+  readonly maxAgeMs: number;
+  readonly sinceMs?: number;
 }
 
 /** The first three, in words: more of them would not fit an Event. */

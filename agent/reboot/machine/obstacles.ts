@@ -1,6 +1,6 @@
 import { durationInWords } from '../../images/wording.ts';
 import type { Need, Question, Reason } from '../state.ts';
-import { blockersInWords, freshAnswers, type Moment } from './moment.ts';
+import { blockersInWords, freshAnswers, type Freshness, type Moment } from './moment.ts';
 import { isUrgent } from './need.ts';
 
 export interface Obstacle {
@@ -13,7 +13,11 @@ export interface Obstacle {
 /** The first reason why a node that nothing has been taken from may not ask for a slot, or not keep the one it has just got. */
 export function obstacleTo(moment: Moment, need: Need, maxAgeMs: number): Obstacle | undefined {
   return (
-    held(moment) ?? settling(moment) ?? tooSoon(moment, need) ?? outsideWindow(moment, need) ?? gates(moment, maxAgeMs)
+    held(moment) ??
+    settling(moment) ??
+    tooSoon(moment, need) ??
+    outsideWindow(moment, need) ??
+    gates(moment, { maxAgeMs })
   );
 }
 
@@ -36,12 +40,11 @@ export function outsideWindow({ facts }: Moment, need: Need | undefined): Obstac
   return { reason: { code: 'outside-window', text: reason }, untilMs: changesAtMs };
 }
 
-export function gates(moment: Moment, maxAgeMs: number): Obstacle | undefined {
-  const { facts, settings } = moment;
-  const answers = freshAnswers(moment, 'gates', maxAgeMs);
+export function gates(moment: Moment, freshness: Freshness): Obstacle | undefined {
+  const answers = freshAnswers(moment, 'gates', freshness);
   if (answers === undefined) return { reason: { code: 'asking', text: 'the gates are being asked' }, ask: 'gates' };
   if (answers.blockedBy.length === 0) return undefined;
-  const untilMs = facts.nowMs + Math.max(0, Math.min(maxAgeMs, settings.gatesEveryMs) - answers.askedAgoMs) + 1;
+  const untilMs = moment.facts.nowMs + freshness.maxAgeMs - answers.answeredAgoMs + 1;
   return { reason: { code: 'gate-blocks', text: `blocked by ${blockersInWords(answers)}` }, untilMs };
 }
 

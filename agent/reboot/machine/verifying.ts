@@ -66,7 +66,7 @@ function answerMissing(
   question: 'health' | 'after-reboot',
   code: 'health-pending' | 'hooks-pending',
 ): Missing | undefined {
-  const answers = freshAnswers(moment, question, ASK_EVERY_MS);
+  const answers = freshAnswers(moment, question, { maxAgeMs: ASK_EVERY_MS });
   if (answers === undefined) {
     return {
       reason: { code: 'asking', text: 'it is asked whether the node is well' },
@@ -74,7 +74,7 @@ function answerMissing(
     };
   }
   if (answers.blockedBy.length === 0) return undefined;
-  const untilMs = moment.facts.nowMs + ASK_EVERY_MS - answers.askedAgoMs + 1;
+  const untilMs = moment.facts.nowMs + ASK_EVERY_MS - answers.answeredAgoMs + 1;
   return { reason: { code, text: `waiting for ${blockersInWords(answers)}` }, untilMs };
 }
 

@@ -5,23 +5,27 @@ import { gates } from './obstacles.ts';
 import { needChange, seek } from './seek.ts';
 import { step } from './step.ts';
 
+/** It costs a request for each pod, and what can never go does not change by the minute. */
+const REHEARSED_FOR_MS = 10 * 60_000;
+
 /** From the slot to the cordon: what has been asked before the slot was taken is asked once more. */
 export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldForMs: number }): Step {
   const { state, node, settings } = moment;
-  const maxAgeMs = Math.min(lock.heldForMs, FRESH_MS);
+  const sinceMs = lock.heldForMs;
   const reason: Reason = { code: 'slot-taken', text: `has taken ${lock.slot}` };
   const change = { ...needChange(moment, need), slot: lock.slot };
   if (settings.whenStuck !== 'go-on') {
-    const drain = freshAnswers(moment, 'drain', maxAgeMs);
+    const drain = freshAnswers(moment, 'drain', { sinceMs, maxAgeMs: REHEARSED_FOR_MS });
     if (drain === undefined) return step(moment, { reason, change, effects: [{ kind: 'ask', question: 'drain' }] });
     if (drain.blockedBy.length > 0) {
       const text = `a drain cannot succeed: ${blockersInWords(drain)}`;
       return fail(moment, { code: 'drain-impossible', text });
     }
   }
-  const obstacle = gates(moment, maxAgeMs);
-  if (obstacle?.ask !== undefined)
+  const obstacle = gates(moment, { sinceMs, maxAgeMs: FRESH_MS });
+  if (obstacle?.ask !== undefined) {
     return step(moment, { reason, change, effects: [{ kind: 'ask', question: obstacle.ask }] });
+  }
   if (obstacle !== undefined) return seek(moment, need, obstacle);
   const added = settings.marks.filter((mark) => !node.marks.includes(mark) && !state.marks.includes(mark));
   return step(moment, {

@@ -52,6 +52,8 @@ export class InMemoryTransport implements Transport {
   }
 
   lastHeardMs(): number | undefined {
+    // A silent HTTP/2 connection is pinged all the time: while the link carries answers, one is as good as there.
+    if (this.#heardMs !== undefined && this.#link.up && !this.#link.answersLost) this.#heard();
     return this.#heardMs;
   }
 

@@ -113,7 +113,7 @@ function lockFacts(life: AgentLife, holder: string | undefined, nowMs: number): 
 function answersOf(life: AgentLife, nowMs: number): Observation['answers'] {
   const entries = [...life.answers].map(([question, { askedAtMs, blockedBy }]): [Question, Answers] => [
     question,
-    { askedAgoMs: nowMs - askedAtMs, blockedBy },
+    { askedAgoMs: nowMs - askedAtMs, answeredAgoMs: nowMs - askedAtMs, blockedBy },
   ]);
   return Object.fromEntries(entries);
 }

@@ -1,21 +1,13 @@
-import { constants } from 'node:http2';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, asyncProperty, constant, constantFrom, jsonValue, oneof, record } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type Clock, systemClock } from '../../../agent/clock.ts';
-import { inCluster } from '../../../agent/cluster/access.ts';
-import { KubernetesClient, type KubernetesClientOptions } from '../../../agent/cluster/client.ts';
+import { systemClock } from '../../../agent/clock.ts';
 import { ClusterError } from '../../../agent/cluster/errors.ts';
-import { configMaps, nodes } from '../../../agent/cluster/objects.ts';
-import type { WatchEvent } from '../../../agent/cluster/port.ts';
-import { ClusterTransport, type TransportOptions } from '../../../agent/cluster/transport.ts';
+import { nodes } from '../../../agent/cluster/objects.ts';
 import { CertificateAuthority } from '../../harness/certificates.ts';
-import { FrozenProxy } from '../../harness/frozenproxy.ts';
 import {
-  begin,
   json,
   type Protocol,
   raw,
@@ -24,75 +16,23 @@ import {
   ScriptedServer,
   silence,
 } from '../../harness/scriptedserver.ts';
-import { QuickClock } from './quickclock.ts';
-
-const authority = new CertificateAuthority();
-const one = { metadata: { name: 'node-1', uid: 'u', resourceVersion: '7' } };
-const name = { name: 'node-1' };
-const page = (names: readonly string[], next?: string): object => ({
-  metadata: { resourceVersion: '9', ...(next === undefined ? {} : { continue: next }) },
-  items: names.map((each) => ({ metadata: { name: each, uid: each, resourceVersion: '1' } })),
-});
-const frame = (type: string, object: unknown): string => `${JSON.stringify({ type, object })}\n`;
-
-type Options = Partial<Omit<KubernetesClientOptions & TransportOptions, 'transport' | 'access' | 'clock'>>;
-
-/** Writes `text` until nobody takes it any more. */
-function pourOut(response: Parameters<Reply>[0], text: string): void {
-  response.write(text, (error?: Error | null) => {
-    if (error === undefined || error === null) pourOut(response, text);
-  });
-}
+import { authority, ClientSetting, failure, name, one, pourOut } from './clientsetting.ts';
 
 describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
+  let setting: ClientSetting;
   let server: ScriptedServer;
-  let folder: string;
-  let clock: QuickClock;
-  const closing: { close(): void }[] = [];
 
   beforeEach(async () => {
-    server = await ScriptedServer.start(authority, protocol);
-    folder = await mkdtemp(join(tmpdir(), 'nodetender-'));
-    clock = new QuickClock();
-    await giveIdentity('first-token\n', authority.certificate);
+    setting = await ClientSetting.start(protocol);
+    ({ server } = setting);
   });
   afterEach(async () => {
-    for (const each of closing.splice(0)) each.close();
-    await server.close();
-    await rm(folder, { recursive: true });
+    await setting.close();
   });
-
-  async function giveIdentity(token: string, ca: string): Promise<void> {
-    await writeFile(join(folder, 'token'), token);
-    await writeFile(join(folder, 'ca.crt'), ca);
-  }
-
-  async function client(options: Options = {}, its: Clock = clock, port = server.port): Promise<KubernetesClient> {
-    const access = await inCluster({ host: '127.0.0.1', port: String(port), folder }, its);
-    const transport = new ClusterTransport({ access, clock: its, ...options });
-    const made = new KubernetesClient({
-      transport,
-      clock: its,
-      random: () => 0.5,
-      userAgent: 'nodetender/test',
-      ...options,
-    });
-    closing.push(made);
-    return made;
-  }
-
-  async function failure(promise: Promise<unknown>): Promise<ClusterError> {
-    const error: unknown = await promise.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    if (!(error instanceof ClusterError)) throw new Error(`expected a ClusterError, not ${String(error)}`);
-    return error;
-  }
 
   it('use one connection, one after the other', async () => {
     server.reply = json(one);
-    const port = await client();
+    const port = await setting.client();
     const warnings: string[] = [];
     const warn = ({ message }: Error): number => warnings.push(message);
     process.on('warning', warn);
@@ -110,10 +50,10 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
 
   it('show a token that the kubelet has changed, after a minute at the latest', async () => {
     server.reply = json(one);
-    const port = await client();
+    const port = await setting.client();
     await port.get(nodes, name);
-    await giveIdentity('second-token\n', authority.certificate);
-    clock.pass(60_000);
+    await setting.giveIdentity('second-token\n', authority.certificate);
+    setting.clock.pass(60_000);
     await port.get(nodes, name);
     expect(server.requests.map(({ headers }) => headers['authorization'])).toEqual([
       'Bearer first-token',
@@ -124,35 +64,37 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
   it('read the token again at once when it is refused, and give up when that is refused too', async () => {
     server.replies.push(json(one), refusal(401, 'Unauthorized', 'Unauthorized'), json(one));
     server.reply = refusal(401, 'Unauthorized', 'Unauthorized');
-    const port = await client();
+    const port = await setting.client();
     await port.get(nodes, name);
-    await giveIdentity('second-token', authority.certificate);
+    await setting.giveIdentity('second-token', authority.certificate);
     await port.patch(nodes, name, { type: 'merge', body: {} });
     expect(server.requests.at(-1)?.headers['authorization']).toBe('Bearer second-token');
     expect((await failure(port.get(nodes, name))).code).toBe('cluster/unauthorized');
     expect(server.requests).toHaveLength(5);
   });
 
-  it('keep the token they have while its file cannot be read', async () => {
+  it('keep the token and the CA they have while the files cannot be read or are empty', async () => {
     server.reply = json(one);
-    const port = await client();
+    const port = await setting.client();
     await port.get(nodes, name);
-    await rm(join(folder, 'token'));
-    clock.pass(120_000);
-    await port.get(nodes, name);
+    for (const spoil of [() => rm(join(setting.folder, 'token')), () => setting.giveIdentity('', '')]) {
+      await spoil();
+      setting.clock.pass(120_000);
+      await port.get(nodes, name);
+    }
     expect(server.requests.at(-1)?.headers['authorization']).toBe('Bearer first-token');
   });
 
   it('refuse a token file that holds none', async () => {
-    await giveIdentity('two\nlines', authority.certificate);
-    const { code, message } = await failure((await client()).get(nodes, name));
+    await setting.giveIdentity('two\nlines', authority.certificate);
+    const { code, message } = await failure((await setting.client()).get(nodes, name));
     expect(code).toBe('cluster/no-access');
-    expect(message).toContain(`${folder}/token`);
+    expect(message).toContain(`${setting.folder}/token`);
   });
 
   it('trust a new CA as soon as the server shows it', async () => {
     server.reply = json(one);
-    const port = await client();
+    const port = await setting.client();
     await port.get(nodes, name);
     const { port: number } = server;
     await server.close();
@@ -160,7 +102,7 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
     server = await ScriptedServer.start(rotated, protocol, number);
     server.reply = json(one);
     expect((await failure(port.get(nodes, name))).code).toBe('cluster/untrusted');
-    await giveIdentity('first-token', rotated.certificate);
+    await setting.giveIdentity('first-token', rotated.certificate);
     await port.get(nodes, name);
     expect(server.requests).toHaveLength(1);
   });
@@ -168,22 +110,22 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
   it('go out anew after a server error, when they only read', async () => {
     server.replies.push(refusal(500, 'InternalError', 'etcd is away'), refusal(503, 'ServiceUnavailable', 'soon'));
     server.reply = json(one);
-    const port = await client();
+    const port = await setting.client();
     await port.get(nodes, name);
     expect(server.requests).toHaveLength(3);
-    expect(clock.pauses).toEqual([375, 750]);
+    expect(setting.clock.pauses).toEqual([375, 750]);
   });
 
   it('do not go out anew after a server error, when they write', async () => {
     server.reply = refusal(500, 'InternalError', 'etcd is away');
-    const error = await failure((await client()).patch(nodes, name, { type: 'merge', body: {} }));
+    const error = await failure((await setting.client()).patch(nodes, name, { type: 'merge', body: {} }));
     expect(error).toMatchObject({ code: 'cluster/failed', notApplied: false });
     expect(server.requests).toHaveLength(1);
   });
 
   it('give up after a few attempts, with the last reason', async () => {
     server.reply = refusal(503, 'ServiceUnavailable', 'apiserver is shutting down');
-    const { code, message } = await failure((await client()).get(nodes, name));
+    const { code, message } = await failure((await setting.client()).get(nodes, name));
     expect(code).toBe('cluster/unavailable');
     expect(message).toBe('get nodes node-1: apiserver is shutting down');
     expect(server.requests).toHaveLength(4);
@@ -192,39 +134,40 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
   it('wait as long as a throttling server says, writes too', async () => {
     server.replies.push(refusal(429, 'TooManyRequests', 'too many', { 'retry-after': '7' }));
     server.reply = json(one);
-    await (await client()).create(nodes, undefined, one);
-    expect(clock.pauses).toEqual([7_000]);
+    await (await setting.client()).create(nodes, undefined, one);
+    // And a little longer: others were told the same.
+    expect(setting.clock.pauses).toEqual([7_250]);
     expect(server.requests).toHaveLength(2);
   });
 
   it('do not wait longer than their deadline, but say what the server said', async () => {
     server.reply = refusal(429, 'TooManyRequests', 'too many', { 'retry-after': '86400' });
-    const error = await failure((await client()).get(nodes, name));
+    const error = await failure((await setting.client()).get(nodes, name));
     expect(error).toMatchObject({ code: 'cluster/throttled', retryAfterMs: 86_400_000 });
-    expect(clock.pauses).toEqual([]);
+    expect(setting.clock.pauses).toEqual([]);
   });
 
   it('go out anew after a cut, when they only read', async () => {
     server.replies.push(() => server.cut());
     server.reply = json(one);
-    await (await client()).get(nodes, name);
+    await (await setting.client()).get(nodes, name);
     expect(server.requests).toHaveLength(2);
   });
 
   it('leave open whether a write that was cut has happened', async () => {
     server.reply = (): void => server.cut();
-    const error = await failure((await client()).create(nodes, undefined, one));
+    const error = await failure((await setting.client()).create(nodes, undefined, one));
     expect(error).toMatchObject({ code: 'cluster/unavailable', notApplied: false });
     expect(server.requests).toHaveLength(1);
   });
 
   it('know that nothing has happened when nobody listens', async () => {
-    const port = await client();
+    const port = await setting.client();
     await server.close();
     const error = await failure(port.create(nodes, undefined, one));
     expect(error).toMatchObject({ code: 'cluster/unavailable', notApplied: true });
     expect(error.message).toContain('ECONNREFUSED');
-    expect(clock.pauses).toHaveLength(3);
+    expect(setting.clock.pauses).toHaveLength(3);
     server = await ScriptedServer.start(authority, protocol);
   });
 
@@ -239,14 +182,14 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
     ],
   ])('end an answer %s at the deadline', async (_, reply) => {
     server.reply = reply;
-    const port = await client({}, systemClock);
+    const port = await setting.client({}, systemClock);
     const error = await failure(port.get(nodes, name, { deadlineMs: 50 }));
     expect(error).toMatchObject({ code: 'cluster/timeout', message: 'get nodes node-1: no answer within 0.05 s' });
   });
 
   it('end when the caller says so', async () => {
     server.reply = silence;
-    const port = await client();
+    const port = await setting.client();
     const stop = new AbortController();
     const getting = failure(port.get(nodes, name, { signal: stop.signal }));
     stop.abort();
@@ -256,7 +199,7 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
 
   it('end when the port is closed, those in flight and those that come', async () => {
     server.reply = silence;
-    const port = await client();
+    const port = await setting.client();
     const patching = failure(port.patch(nodes, name, { type: 'merge', body: {} }));
     await expect.poll(() => server.requests.length).toBe(1);
     port.close();
@@ -266,21 +209,21 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
 
   it('quote what is no JSON', async () => {
     server.reply = raw('<html>Log in to the hotel');
-    const { code, message } = await failure((await client()).get(nodes, name));
+    const { code, message } = await failure((await setting.client()).get(nodes, name));
     expect(code).toBe('cluster/bad-response');
     expect(message).toContain('"<html>Log in to the hotel"');
   });
 
   it("take a proxy's error page for what its status says", async () => {
     server.reply = raw('<html>502</html>', 502);
-    expect(await failure((await client()).get(nodes, name))).toMatchObject({
+    expect(await failure((await setting.client()).get(nodes, name))).toMatchObject({
       code: 'cluster/unavailable',
       message: 'get nodes node-1: HTTP 502',
     });
   });
 
   it('refuse an answer that is too large, whether announced or not', async () => {
-    const port = await client({ maxResponseBytes: 1000 });
+    const port = await setting.client({ maxResponseBytes: 1000 });
     server.reply = json({ ...one, filler: 'x'.repeat(1000) });
     expect((await failure(port.get(nodes, name))).code).toBe('cluster/too-large');
     server.reply = (response): void => {
@@ -291,7 +234,7 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
   });
 
   it('survive any JSON in any place', { timeout: 30_000 }, async () => {
-    const port = await client();
+    const port = await setting.client();
     const hostile = oneof(
       jsonValue(),
       record({ metadata: jsonValue(), items: jsonValue() }),
@@ -311,217 +254,5 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
       }),
       { numRuns: 100 },
     );
-  });
-
-  describe('lists', () => {
-    it('begin again when their moment has passed, and are asked for whole in the end', async () => {
-      const gone = refusal(410, 'Expired', 'too old');
-      server.replies.push(json(page(['a'], 'next')), gone, json(page(['a'], 'next')), gone);
-      server.reply = json(page(['a', 'b', 'c']));
-      const listing = await (await client()).list(nodes, { pageSize: 1 }, ({ metadata }) => metadata.name);
-      expect(listing).toEqual({ items: ['a', 'b', 'c'], resourceVersion: '9' });
-      expect(server.requests.map(({ url }) => url.split('?')[1])).toEqual([
-        'limit=1',
-        'limit=1&continue=next',
-        'limit=1',
-        'limit=1&continue=next',
-        undefined,
-      ]);
-    });
-
-    it('come in pages where they are too large in one piece', async () => {
-      const all = Array.from({ length: 60 }, (_, index) => `node-${index}`);
-      server.reply = (response, { url }): void => {
-        const query = new URL(url, 'https://x').searchParams;
-        const start = Number(query.get('continue') ?? 0);
-        const end = start + Number(query.get('limit') ?? all.length);
-        json(page(all.slice(start, end), end < all.length ? String(end) : undefined))(response);
-      };
-      const port = await client({ maxResponseBytes: 2_000 });
-      expect((await port.list(nodes, {}, ({ metadata }) => metadata.name)).items).toEqual(all);
-    });
-
-    it('end when the server sends them in a circle', async () => {
-      server.reply = json(page(['a'], 'same'));
-      expect((await failure((await client()).list(nodes, {}, () => 0))).code).toBe('cluster/bad-response');
-    });
-  });
-
-  describe('watches', () => {
-    const start = { resourceVersion: '5', timeoutSeconds: 3_000 };
-
-    async function watch(port: KubernetesClient, signal?: AbortSignal): Promise<WatchEvent<unknown>[]> {
-      const events: WatchEvent<unknown>[] = [];
-      const scope = { namespace: 'a', fieldSelector: 'metadata.name=x' };
-      for await (const event of port.watch(configMaps, scope, start, { signal })) events.push(event);
-      return events;
-    }
-
-    it('ask for bookmarks and give events as they come, however they are cut into pieces', async () => {
-      const text = [
-        frame('ADDED', { metadata: { name: 'ä', uid: 'u', resourceVersion: '6' } }),
-        frame('BOOKMARK', { metadata: { resourceVersion: '8' } }),
-      ].join('');
-      server.reply = (response): void => {
-        response.writeHead(200);
-        const bytes = [...Buffer.from(text)];
-        const next = (): void => {
-          const byte = bytes.shift();
-          if (byte === undefined) response.end();
-          else response.write(Buffer.of(byte), next);
-        };
-        next();
-      };
-      expect(await watch(await client())).toEqual([
-        { type: 'opened' },
-        { type: 'added', object: { metadata: { name: 'ä', uid: 'u', resourceVersion: '6' } } },
-        { type: 'bookmark', resourceVersion: '8' },
-      ]);
-      expect(server.requests[0]?.url).toBe(
-        '/api/v1/namespaces/a/configmaps?fieldSelector=metadata.name%3Dx&watch=true&allowWatchBookmarks=true&resourceVersion=5&timeoutSeconds=3000',
-      );
-    });
-
-    it('share the one connection with requests, where that is possible', async () => {
-      const stop = new AbortController();
-      server.replies.push(begin);
-      server.reply = json(one);
-      const port = await client();
-      const watching = failure(watch(port, stop.signal));
-      await expect.poll(() => server.requests.length).toBe(1);
-      await port.get(nodes, name);
-      expect(server.connections).toBe(protocol === 'h2' ? 1 : 2);
-      stop.abort();
-      expect((await watching).code).toBe('cluster/cancelled');
-    });
-
-    it('say that their past is gone, as an answer or as an event', async () => {
-      const status = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version: 5 (9)' };
-      server.replies.push(json(status, 410), raw(frame('ERROR', status)));
-      const port = await client();
-      expect((await failure(watch(port))).code).toBe('cluster/gone');
-      expect((await failure(watch(port))).code).toBe('cluster/gone');
-    });
-
-    it.each([
-      ['of no known type', frame('SURPRISE', one)],
-      ['without an object', frame('ADDED', null)],
-      ['that is no JSON', 'ADDED node-1\n'],
-      ['that is no event', '[]\n'],
-    ])('refuse an event %s', async (_, text) => {
-      server.reply = raw(text);
-      expect((await failure(watch(await client()))).code).toBe('cluster/bad-response');
-    });
-
-    it('refuse an event without end', async () => {
-      server.reply = (response): void => {
-        response.writeHead(200);
-        pourOut(response, 'x'.repeat(65_536));
-      };
-      expect((await failure(watch(await client()))).code).toBe('cluster/too-large');
-    });
-
-    it('say that they were cut, and give no half event', async () => {
-      server.reply = (response): void => {
-        response.writeHead(200);
-        response.write(`${frame('ADDED', one)}{"type":"ADD`, () => server.cut());
-      };
-      const port = await client();
-      const seen: string[] = [];
-      const watching = async (): Promise<void> => {
-        for await (const { type } of port.watch(nodes, {}, start)) seen.push(type);
-      };
-      expect((await failure(watching())).code).toBe('cluster/unavailable');
-      expect(seen).toEqual(['opened', 'added']);
-    });
-
-    it('find a connection that has died without a word', async () => {
-      const proxy = await FrozenProxy.start(server.port);
-      server.reply = (response): void => {
-        response.writeHead(200);
-        response.write(frame('ADDED', one));
-      };
-      const limits = { pingAfterMs: 40, pingTimeoutMs: 40, silenceLimitMs: 80 };
-      const port = await client(limits, systemClock, proxy.port);
-      const watching = async (): Promise<void> => {
-        for await (const { type } of port.watch(nodes, {}, start)) if (type === 'added') proxy.freeze();
-      };
-      const { code, message } = await failure(watching());
-      expect(code).toBe('cluster/unavailable');
-      expect(message).toContain('silent');
-      server.reply = json(one);
-      await port.get(nodes, name);
-      await proxy.close();
-    });
-  });
-});
-
-describe('HTTP/2 alone', () => {
-  let server: ScriptedServer;
-  let folder: string;
-  let port: KubernetesClient;
-
-  beforeEach(async () => {
-    server = await ScriptedServer.start(authority, 'h2');
-    folder = await mkdtemp(join(tmpdir(), 'nodetender-'));
-    await writeFile(join(folder, 'token'), 'token');
-    await writeFile(join(folder, 'ca.crt'), authority.certificate);
-    const clock = new QuickClock();
-    const access = await inCluster({ host: '127.0.0.1', port: String(server.port), folder }, clock);
-    const transport = new ClusterTransport({ access, clock });
-    port = new KubernetesClient({ transport, clock, random: () => 0.5, userAgent: 'nodetender/test' });
-  });
-  afterEach(async () => {
-    port.close();
-    await server.close();
-    await rm(folder, { recursive: true });
-  });
-
-  it('writes again what the server has refused unread', async () => {
-    server.replies.push((response) => response.stream.close(constants.NGHTTP2_REFUSED_STREAM));
-    server.reply = json(one);
-    await port.create(nodes, undefined, one);
-    expect(server.requests).toHaveLength(2);
-  });
-
-  it('takes a new connection when the server says goodbye, and lets what runs come to its end', async () => {
-    let finish = (): void => undefined;
-    server.replies.push((response) => {
-      response.stream.session?.goaway();
-      finish = (): void => json(one)(response);
-    });
-    server.reply = json(one);
-    const slow = port.get(nodes, name);
-    await expect.poll(() => server.requests.length).toBe(1);
-    await port.get(nodes, name);
-    await port.get(nodes, name);
-    finish();
-    await slow;
-    expect(server.requests).toHaveLength(3);
-    expect(server.connections).toBe(2);
-  });
-
-  it('keeps a silent watch whose server answers pings', async () => {
-    const access = await inCluster({ host: '127.0.0.1', port: String(server.port), folder }, systemClock);
-    const transport = new ClusterTransport({ access, clock: systemClock, pingAfterMs: 10, pingTimeoutMs: 1_000 });
-    const patient = new KubernetesClient({ transport, clock: systemClock, random: Math.random, userAgent: 'test' });
-    let finish = (): void => undefined;
-    server.reply = (response): void => {
-      begin(response);
-      finish = (): void => void response.end();
-    };
-    const seen: string[] = [];
-    const watching = async (): Promise<void> => {
-      for await (const { type } of patient.watch(nodes, {}, { resourceVersion: '1', timeoutSeconds: 60 }))
-        seen.push(type);
-    };
-    const done = watching();
-    await expect.poll(() => seen.length).toBe(1);
-    const openedMs = patient.lastHeardMs() ?? 0;
-    await expect.poll(() => (patient.lastHeardMs() ?? 0) - openedMs > 30).toBe(true);
-    finish();
-    await done;
-    expect(seen).toEqual(['opened']);
-    patient.close();
   });
 });

@@ -20,6 +20,8 @@ export class ModelServer {
   trouble: Problem;
   /** Whether it ends watches at their timeout, as it should. */
   punctual = true;
+  /** Watches that stand are sent nothing, not even what happens afterwards; new ones are. */
+  stuck = false;
   /** Ends each watch as soon as it has sent what there is. */
   hasty = false;
   readonly #clock: Clock;
@@ -124,9 +126,11 @@ export class ModelServer {
     signal?.addEventListener('abort', () => aborted.resolve('aborted'), { once: true });
     let position = this.#log.findIndex(({ version }) => version > seen);
     if (position === -1) position = this.#log.length;
+    let isStuck = false;
     try {
       for (;;) {
-        for (let next = this.#log[position]; next !== undefined; next = this.#log[position]) {
+        isStuck ||= this.stuck;
+        for (let next = isStuck ? undefined : this.#log[position]; next !== undefined; next = this.#log[position]) {
           position += 1;
           seen = next.version;
           this.#heardMs = this.#clock.monotonicMs();

@@ -254,6 +254,24 @@ describe('objects that are followed', () => {
     expect(followed.health).toContain('cluster/timeout');
   });
 
+  it('are watched anew when bookmarks no longer come, though the connection lives', async () => {
+    const { server, clock } = followed;
+    await followed.start();
+    for (let minutes = 0; minutes < 20; minutes += 1) {
+      server.bookmark();
+      await clock.advance(MINUTE);
+    }
+    expect(server.watches).toHaveLength(1);
+    server.stuck = true;
+    server.put('a');
+    await clock.advance(4 * MINUTE);
+    expect([server.watches.length, followed.told()]).toEqual([1, []]);
+    server.stuck = false;
+    await clock.advance(MINUTE + 1_000);
+    expect(followed.told()).toEqual(['added a']);
+    expect(followed.health).toContain('cluster/timeout');
+  });
+
   it('are as fresh as the last sign of life', async () => {
     const { server, clock, watched } = followed;
     expect(watched.freshAsOfMs()).toBeUndefined();

@@ -2,28 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { Gate } from '../../../agent/duties/gate.ts';
 import { type AgentTrigger, Runs } from '../../../agent/duties/runs.ts';
 import { NodetenderError } from '../../../agent/errors.ts';
-import type { Report } from '../../../agent/images/report.ts';
 import type { RunLock } from '../../../agent/images/runlock.ts';
 import { createLogger } from '../../../agent/observe/log.ts';
 import { Metrics } from '../../../agent/observe/metrics.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
-
-function reportOf(trigger: AgentTrigger): Report {
-  return {
-    trigger,
-    dryRun: false,
-    startedAtMs: 0,
-    durationMs: 1,
-    outcome: 'done',
-    error: undefined,
-    plan: { plannedAtMs: 0, keep: [], remove: [] },
-    removed: [],
-    skipped: [],
-    failed: [],
-    estimatedFreedBytes: 0,
-    measuredFreedBytes: undefined,
-  };
-}
+import { emptyReport } from '../images/examples.ts';
 
 /** Runs that last until the test ends them. */
 class Setting {
@@ -41,7 +24,7 @@ class Setting {
     run: async ({ trigger }, signal) => {
       this.began.push(trigger);
       await new Promise<void>((resolve) => this.#ends.push(resolve));
-      return { ...reportOf(trigger), outcome: signal.aborted ? 'stopped' : 'done' };
+      return { ...emptyReport, trigger, outcome: signal.aborted ? 'stopped' : 'done' };
     },
     observer: undefined,
     gate: this.gate,

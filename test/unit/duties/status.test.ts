@@ -25,6 +25,8 @@ it('is written when the state changes and every hour, and not for each count', a
   expect(written).toHaveLength(1);
   status = { ...idle, state: 'cleaning' };
   keeper.look();
+  await clock.advance(2_000);
+  keeper.look();
   expect(written).toHaveLength(2);
   await clock.advance(3_600_000);
   keeper.look();
@@ -40,4 +42,21 @@ it('counts as written where it goes beside something else', () => {
   expect(decodeStatus(keeper.now())).toMatchObject({ ok: true, value: { images: 3 } });
   keeper.look();
   expect(written).toEqual([]);
+});
+
+it('says nothing of a state that comes and goes', async () => {
+  const clock = new VirtualClock();
+  const written: string[] = [];
+  let status = idle;
+  const keeper = new StatusKeeper({ current: () => status, write: (value) => written.push(value), clock });
+  keeper.look();
+  for (let times = 0; times < 10; times += 1) {
+    await clock.advance(60_000);
+    status = { ...idle, state: 'cleaning' };
+    keeper.look();
+    await clock.advance(500);
+    status = idle;
+    keeper.look();
+  }
+  expect(written).toHaveLength(1);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { viewOfReportedNode } from '../../../agent/eraser/nodes.ts';
+import { viewOfReportedNode } from '../../../agent/duties/eraser/nodes.ts';
 import { decodeRosters, encodeRosters, keyLength } from '../../../agent/eraser/rosters.ts';
 
 function keyOf(index: number): string {

@@ -2,11 +2,11 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { ImageListResult } from '../../../agent/cluster/records.ts';
-import { parseLabelSelector } from '../../../agent/eraser/selectors.ts';
+import { defaultConfig } from '../../../agent/config/load.ts';
 import { closed, type ReportedNode, rosterOf, tally } from '../../../agent/eraser/tally.ts';
 
 const list = { name: 'imagelist', uid: 'a', generation: 2 };
-const filter = { type: 'exclude', selectors: [parseLabelSelector('eraser.sh/cleanup.filter')] } as const;
+const filter = defaultConfig.cluster.nodeFilter;
 const none = new Map<string, ImageListResult['outcome']>();
 
 function result(outcome: ImageListResult['outcome'], changes: Partial<ImageListResult> = {}): ImageListResult {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ImageRecord, ImageUser } from '../../../agent/images/inventory.ts';
 import type { Policy } from '../../../agent/images/policy.ts';
 import type { NamedImage } from '../../../agent/images/references.ts';
+import type { Report } from '../../../agent/images/report.ts';
 
 /** Values for the tests of images/: whole by default, each test sets what it is about. */
 
@@ -68,4 +69,20 @@ export const usualPolicy: Policy = {
   removeOrphans: true,
   orphanAfterMs: MINUTE_MS,
   budget: { images: undefined, bytes: undefined },
+};
+
+/** Of a run by schedule that found nothing to do. */
+export const emptyReport: Report = {
+  trigger: 'schedule',
+  dryRun: false,
+  startedAtMs: 0,
+  durationMs: 1,
+  outcome: 'done',
+  error: undefined,
+  plan: { plannedAtMs: 0, keep: [], remove: [] },
+  removed: [],
+  skipped: [],
+  failed: [],
+  estimatedFreedBytes: 0,
+  measuredFreedBytes: undefined,
 };

@@ -8,6 +8,7 @@ const usual: NodeFacts = {
   pause: undefined,
   nodeExists: true,
   unread: [],
+  leftOut: undefined,
   unheardMs: 2_000,
   unreachableLimitMs: 10 * MINUTE_MS,
   drain: { phase: 'calm' },
@@ -35,6 +36,7 @@ describe('a cleaning may not start', () => {
     ['paused', { pause: '' }],
     ['no-node', { nodeExists: false }],
     ['not-read', { unread: ['its pods'] }],
+    ['filtered', { leftOut: 'why' }],
     ['draining', { drain: { phase: 'draining' } }],
     ['settling', { drain: { phase: 'settling', calmSinceMs: undefined } }],
     ['settling', { drain: { phase: 'settling', calmSinceMs: 999_999 } }],
@@ -49,10 +51,17 @@ describe('a cleaning may not start', () => {
   });
 
   it('for the first reason of several, a person’s before all', () => {
-    const all: Partial<NodeFacts> = { hold: 'h', pause: 'p', unread: ['x'], drain: { phase: 'draining' } };
+    const all: Partial<NodeFacts> = {
+      hold: 'h',
+      pause: 'p',
+      unread: ['x'],
+      leftOut: 'l',
+      drain: { phase: 'draining' },
+    };
     expect(codeOf(all)).toBe('held');
     expect(codeOf({ ...all, hold: undefined })).toBe('paused');
     expect(codeOf({ ...all, hold: undefined, pause: undefined })).toBe('not-read');
+    expect(codeOf({ ...all, hold: undefined, pause: undefined, unread: [] })).toBe('filtered');
   });
 });
 
@@ -64,6 +73,12 @@ describe('the reason', () => {
     expect(reasonOf({ pause: ' ' })).toBe('cleaning is paused on all nodes');
     expect(reasonOf({ hold: 'x'.repeat(100_000) }).length).toBeLessThan(300);
     expect(reasonOf({ hold: 'a\u001B[31m\nb' })).toBe('node node-1 is held: a [31m b');
+  });
+
+  it('says which setting leaves the node out, and why', () => {
+    expect(reasonOf({ leftOut: 'it is selected by "spot"' })).toBe(
+      'cluster.nodeFilter leaves node node-1 out: it is selected by "spot"',
+    );
   });
 
   it('says how long it takes, in minutes', () => {

@@ -63,9 +63,11 @@ export const anyState: fc.Arbitrary<State> = fc.record(
 
 const blocker = fc.record({ gate: word, reason: word });
 const blockers = mostly([], fc.array(blocker, { maxLength: 4 }));
-const answers: fc.Arbitrary<Answers> = fc.record({ askedAgoMs: mostly(1_000, agoMs), blockedBy: blockers });
+const answers: fc.Arbitrary<Answers> = fc
+  .record({ answeredAgoMs: mostly(500, agoMs), tookMs: mostly(500, agoMs), blockedBy: blockers })
+  .map(({ answeredAgoMs, tookMs, blockedBy }) => ({ answeredAgoMs, askedAgoMs: answeredAgoMs + tookMs, blockedBy }));
 
-const clear: Answers = { askedAgoMs: 1_000, blockedBy: [] };
+const clear: Answers = { askedAgoMs: 1_000, answeredAgoMs: 500, blockedBy: [] };
 
 const node: fc.Arbitrary<NonNullable<Observation['node']>> = fc.record({
   uid,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLabelSelector } from '../../../agent/eraser/selectors.ts';
+import { parseLabelSelector } from '../../../agent/node/selectors.ts';
 import { staleVotes, votesMissing } from '../../../agent/reboot/hooks.ts';
 import { pod } from './gates/pod.ts';
 

@@ -181,6 +181,29 @@ describe('a drain', () => {
     expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 2 });
   });
 
+  it('leaves a pod alone whose DaemonSet has come while it lasts', async () => {
+    const owner = (name: string) => [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name, uid: name, controller: true }];
+    await cluster.daemonSet('first');
+    await cluster.pod('agent-1', { metadata: { ownerReferences: owner('first') } });
+    cluster.stuck.add('web');
+    await cluster.pod('web');
+    const running = cluster.drain().run(new AbortController().signal);
+    await cluster.clock.advance(5_000);
+    await cluster.daemonSet('second');
+    await cluster.pod('agent-2', { metadata: { ownerReferences: owner('second') } });
+    await cluster.clock.advance(5_000);
+    await cluster.remove(pods, 'web');
+    expect(await cluster.clock.run(running)).toEqual({ status: 'drained', gone: 1 });
+    expect(cluster.podNames()).toEqual(['agent-1', 'agent-2']);
+  });
+
+  it('sees the pods alone that are selected', async () => {
+    await cluster.pod('web', { labels: { app: 'web' } });
+    await cluster.pod('api', { labels: { app: 'api' } });
+    expect(await cluster.drained({ podSelector: 'app=web' })).toEqual({ status: 'drained', gone: 1 });
+    expect(cluster.podNames()).toEqual(['api']);
+  });
+
   it('asks for as many evictions at a time as it may', async () => {
     for (let count = 0; count < 9; count += 1) await cluster.pod(`web-${count}`);
     const isEviction = ({ subresource }: { readonly subresource: string }): boolean => subresource === 'eviction';

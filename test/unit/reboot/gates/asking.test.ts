@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLabelSelector } from '../../../../agent/eraser/selectors.ts';
+import { parseLabelSelector } from '../../../../agent/node/selectors.ts';
 import { askGates, askHealth } from '../../../../agent/reboot/gates/asking.ts';
 import type { AskPrometheus } from '../../../../agent/reboot/gates/asking.ts';
 import { pod } from './pod.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLabelSelector } from '../../../../agent/eraser/selectors.ts';
+import { parseLabelSelector } from '../../../../agent/node/selectors.ts';
 import { podsInTheWay } from '../../../../agent/reboot/gates/pods.ts';
 import { pod } from './pod.ts';
 

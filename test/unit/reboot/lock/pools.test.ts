@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { parseLabelSelector } from '../../../../agent/eraser/selectors.ts';
+import { parseLabelSelector } from '../../../../agent/node/selectors.ts';
 import { type Pool, poolOf, poolsOf, slotsOf } from '../../../../agent/reboot/lock/pools.ts';
 
 const labels = (record: Record<string, string>): Map<string, string> => new Map(Object.entries(record));

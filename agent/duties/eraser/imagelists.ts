@@ -1,23 +1,23 @@
-import { Bell } from '../bell.ts';
-import type { Clock, Random } from '../clock.ts';
-import { type Backoff, backoffMs } from '../cluster/backoff.ts';
-import type { Note } from '../cluster/events.ts';
-import { annotationsPatch, nodeAnnotations } from '../cluster/names.ts';
-import type { NodeView } from '../cluster/node.ts';
-import { nodes } from '../cluster/objects.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import { decodeImageLists, encodeImageLists, type ImageListResult } from '../cluster/records.ts';
-import { type Change, Watched } from '../cluster/watch.ts';
-import { isNodetenderError } from '../errors.ts';
-import type { Report } from '../images/report.ts';
-import type { Rule } from '../images/rules.ts';
-import type { Logger } from '../observe/log.ts';
-import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from './imagelist.ts';
+import { Bell } from '../../bell.ts';
+import type { Clock, Random } from '../../clock.ts';
+import { type Backoff, retryMs } from '../../cluster/backoff.ts';
+import type { Note } from '../../cluster/events.ts';
+import { annotationsPatch, nodeAnnotations } from '../../cluster/names.ts';
+import type { NodeView } from '../../cluster/node.ts';
+import { nodes } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import { decodeImageLists, encodeImageLists, type ImageListResult } from '../../cluster/records.ts';
+import { type Change, Watched } from '../../cluster/watch.ts';
+import { isNodetenderError } from '../../errors.ts';
+import type { Report } from '../../images/report.ts';
+import type { Rule } from '../../images/rules.ts';
+import type { Logger } from '../../observe/log.ts';
+import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from '../../eraser/imagelist.ts';
 import { leaseSeconds, ReporterLease } from './lease.ts';
-import { type NodeFilter, whySkipped } from './nodefilter.ts';
-import { inUseNote } from './notes.ts';
+import { type NodeFilter, whySkipped } from '../../node/filter.ts';
+import { inUseNote } from '../../eraser/notes.ts';
 import { Reporter } from './reporter.ts';
-import { isDue, nextStep } from './run.ts';
+import { isDue, nextStep } from '../../eraser/run.ts';
 
 /** What one ImageList asks of this node. */
 export interface ImageListRequest {
@@ -47,6 +47,8 @@ export interface ImageListsOptions {
 
 /** Without the CRD there is nothing to watch; it is looked for again so rarely because an idle agent hardly asks at all. */
 const absentMs = 15 * 60_000;
+/** One that was there comes back soon, where a chart is installed again or an API server has just begun. */
+const vanishedMs = 30_000;
 /** All agents see a new list at once; who waits the shortest reports. */
 const contestMs = 1_200;
 /**
@@ -112,7 +114,7 @@ export class ImageLists {
       await this.#lists.run(AbortSignal.any([signal, absent.signal]));
       if (signal.aborted) return;
       log.info('there is no CRD imagelists.eraser.sh; ImageLists are looked for again later');
-      await clock.sleep(absentMs * (1 + random()), signal);
+      await clock.sleep((this.#lists.synced ? vanishedMs : absentMs) * (1 + random()), signal);
     }
   }
 
@@ -211,7 +213,7 @@ export class ImageLists {
       } catch (error) {
         if (!isNodetenderError(error)) throw error;
         log[failures === 1 ? 'warn' : 'debug']({ error, imageList: name }, 'result of an ImageList not written yet');
-        await clock.sleep(backoffMs(retry, failures, random), signal);
+        await clock.sleep(retryMs(retry, failures, error, random), signal);
       }
     }
   }
@@ -257,7 +259,7 @@ export class ImageLists {
       } catch (error) {
         if (!isNodetenderError(error)) throw error;
         failures += 1;
-        againMs = backoffMs(retry, failures, random);
+        againMs = retryMs(retry, failures, error, random);
         if (!signal.aborted) log.warn({ error }, 'ImageLists could not be summed up; trying again');
       }
       // Those that are done have been taken away from the map by then, or are when the watch shows it.

@@ -1,9 +1,9 @@
-import type { Clock } from '../clock.ts';
-import { annotationPrefix } from '../cluster/names.ts';
-import { type LeaseObject, leases } from '../cluster/objects.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import { isNodetenderError } from '../errors.ts';
-import { decodeRosters, encodeRosters, type Rosters } from './rosters.ts';
+import type { Clock } from '../../clock.ts';
+import { annotationPrefix } from '../../cluster/names.ts';
+import { type LeaseObject, leases } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import { isNodetenderError } from '../../errors.ts';
+import { decodeRosters, encodeRosters, type Rosters } from '../../eraser/rosters.ts';
 
 export interface ReporterLeaseOptions {
   readonly port: Pick<KubernetesPort, 'get' | 'create' | 'patch'>;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { parseLabelSelector, selectorMatches } from '../../../agent/eraser/selectors.ts';
+import { parseLabelSelector, selectorMatches } from '../../../agent/node/selectors.ts';
 
 function matches(selector: string, labels: Record<string, string>): boolean {
   return selectorMatches(parseLabelSelector(selector), new Map(Object.entries(labels)));

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Clock, Random } from '../clock.ts';
-import { annotationPrefix, nodeAnnotations } from '../cluster/names.ts';
-import { type NodeObject, nodes } from '../cluster/objects.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import { decodeImageLists } from '../cluster/records.ts';
-import { Watched } from '../cluster/watch.ts';
-import { keyLength } from './rosters.ts';
-import type { ReportedNode } from './tally.ts';
+import type { Clock, Random } from '../../clock.ts';
+import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
+import { type NodeObject, nodes } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import { decodeImageLists } from '../../cluster/records.ts';
+import { Watched } from '../../cluster/watch.ts';
+import { keyLength } from '../../eraser/rosters.ts';
+import type { ReportedNode } from '../../eraser/tally.ts';
 
 export interface ReportedNodesOptions {
   readonly port: Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'>;

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import type { Clock, Random } from '../clock.ts';
-import { type ConfigMapObject, configMaps } from '../cluster/objects.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import { type Change, Watched } from '../cluster/watch.ts';
-import { messageOf } from '../errors.ts';
-import { parseRule, type Rule } from '../images/rules.ts';
+import type { Clock, Random } from '../../clock.ts';
+import { type ConfigMapObject, configMaps } from '../../cluster/objects.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import { type Change, Watched } from '../../cluster/watch.ts';
+import { messageOf } from '../../errors.ts';
+import { parseRule, type Rule } from '../../images/rules.ts';
 import {
   readStateFile,
   setAside,
@@ -13,8 +13,8 @@ import {
   type StateFileFormat,
   type StateFileSystem,
   writeStateFile,
-} from '../images/statefile.ts';
-import { type ExclusionList, exclusionSelector, readExclusionList } from './exclusionlist.ts';
+} from '../../images/statefile.ts';
+import { type ExclusionList, exclusionSelector, readExclusionList } from '../../eraser/exclusionlist.ts';
 
 export interface ExclusionsOptions {
   readonly port: Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'>;

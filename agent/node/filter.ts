@@ -1,7 +1,7 @@
 import { nodeAnnotations } from '../cluster/names.ts';
 import { type LabelSelector, selectorMatches } from './selectors.ts';
 
-/** Which nodes are cleaned. */
+/** Which nodes are cleaned: `cluster.nodeFilter` of the configuration. */
 export interface NodeFilter {
   /** `exclude`: all but those that a selector matches; `include`: those alone. */
   readonly type: 'exclude' | 'include';
@@ -26,11 +26,17 @@ const virtualNodes: readonly (readonly [string, string])[] = [
   ['eks.amazonaws.com/compute-type', 'fargate'],
 ];
 
-/** Undefined where the node is cleaned. */
+/** Why the filter leaves a node with these labels out, for a person; undefined where it does not. */
+export function whyLeftOut(labels: ReadonlyMap<string, string>, { type, selectors }: NodeFilter): string | undefined {
+  const fitting = selectors.find((selector) => selectorMatches(selector, labels));
+  if (type === 'exclude') return fitting && `it is selected by ${JSON.stringify(fitting.text)}`;
+  return fitting === undefined ? 'none of its selectors fits, and it includes those alone that one fits' : undefined;
+}
+
+/** Undefined where an ImageList is run on the node. */
 export function whySkipped({ labels, annotations }: FilteredNode, filter: NodeFilter): NodeSkip | undefined {
   if (labels.get('kubernetes.io/os') === 'windows') return 'windows';
   if (virtualNodes.some(([key, value]) => labels.get(key) === value)) return 'virtual';
-  const isNamed = filter.selectors.some((selector) => selectorMatches(selector, labels));
-  if (isNamed !== (filter.type === 'include')) return 'filtered';
+  if (whyLeftOut(labels, filter) !== undefined) return 'filtered';
   return annotations.has(nodeAnnotations.hold) ? 'held' : undefined;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { type NodeFilter, whySkipped } from '../../../agent/eraser/nodefilter.ts';
-import { parseLabelSelector } from '../../../agent/eraser/selectors.ts';
+import { type NodeFilter, whyLeftOut, whySkipped } from '../../../agent/node/filter.ts';
+import { parseLabelSelector } from '../../../agent/node/selectors.ts';
 
 function filter(type: NodeFilter['type'], ...selectors: string[]): NodeFilter {
   return { type, selectors: selectors.map(parseLabelSelector) };
@@ -38,5 +38,21 @@ describe('a node that is not cleaned', () => {
   it('is held', () => {
     expect(why({}, usual, { hold: '' })).toBe('held');
     expect(why({}, usual, { 'last-clean': '{}' })).toBeUndefined();
+  });
+});
+
+describe('the reason why a node is left out', () => {
+  const leftOut = (by: NodeFilter, labels: Record<string, string>) => whyLeftOut(new Map(Object.entries(labels)), by);
+
+  it('quotes the selector that excludes it', () => {
+    const exclude = filter('exclude', 'spot', 'pool in (a,b)');
+    expect(leftOut(exclude, { pool: 'b' })).toBe('it is selected by "pool in (a,b)"');
+    expect(leftOut(exclude, { pool: 'c' })).toBeUndefined();
+  });
+
+  it('says that no selector includes it', () => {
+    const include = filter('include', 'pool=gpu');
+    expect(leftOut(include, {})).toBe('none of its selectors fits, and it includes those alone that one fits');
+    expect(leftOut(include, { pool: 'gpu' })).toBeUndefined();
   });
 });

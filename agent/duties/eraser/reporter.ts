@@ -1,20 +1,28 @@
-import type { Bell } from '../bell.ts';
-import type { Clock, Random } from '../clock.ts';
-import type { Note } from '../cluster/events.ts';
-import { annotationPrefix } from '../cluster/names.ts';
-import type { KubernetesPort } from '../cluster/port.ts';
-import type { ImageListResult } from '../cluster/records.ts';
-import { ClusterError } from '../cluster/errors.ts';
-import { isNodetenderError } from '../errors.ts';
-import type { Logger } from '../observe/log.ts';
-import { type ImageListView, imageLists, runAnnotation } from './imagelist.ts';
+import type { Bell } from '../../bell.ts';
+import type { Clock, Random } from '../../clock.ts';
+import type { Note } from '../../cluster/events.ts';
+import { annotationPrefix } from '../../cluster/names.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import type { ImageListResult } from '../../cluster/records.ts';
+import { ClusterError } from '../../cluster/errors.ts';
+import { isNodetenderError } from '../../errors.ts';
+import type { Logger } from '../../observe/log.ts';
+import { type ImageListView, imageLists, runAnnotation } from '../../eraser/imagelist.ts';
 import type { ReporterLease } from './lease.ts';
-import type { NodeFilter } from './nodefilter.ts';
+import type { NodeFilter } from '../../node/filter.ts';
 import { reportedNodes } from './nodes.ts';
-import { refusedNote } from './notes.ts';
-import type { RecordedRoster } from './rosters.ts';
-import { encodeRun, nextStep, type RunRecord } from './run.ts';
-import { closed, type NodeCounts, type ReportedNode, type Roster, rosterOf, type Tally, tally } from './tally.ts';
+import { refusedNote } from '../../eraser/notes.ts';
+import type { RecordedRoster } from '../../eraser/rosters.ts';
+import { encodeRun, nextStep, type RunRecord } from '../../eraser/run.ts';
+import {
+  closed,
+  type NodeCounts,
+  type ReportedNode,
+  type Roster,
+  rosterOf,
+  type Tally,
+  tally,
+} from '../../eraser/tally.ts';
 
 export interface ReporterOptions {
   readonly port: KubernetesPort;
@@ -35,6 +43,8 @@ const heartbeatMs = 10_000;
 const roundMs = 250;
 /** No more than one status is written a second, however many lists there are. */
 const statusGapMs = 1_000;
+/** Who takes up a run may have been as cut off as the nodes were, whose results then come with their next try. */
+const graceMs = 120_000;
 /** A first list of all nodes; longer than the port's own deadline. */
 const firstListMs = 60_000;
 
@@ -191,7 +201,7 @@ export class Reporter {
       // Perhaps begun by another agent, whose clock may be wrong.
       const passedMs = Math.min(timeoutMs, Math.max(0, clock.nowMs() - Date.parse(run.startedAt)));
       const nowMs = clock.monotonicMs();
-      const deadlineMs = nowMs + timeoutMs - passedMs;
+      const deadlineMs = nowMs + Math.max(timeoutMs - passedMs, Math.min(timeoutMs, graceMs));
       counting = { deadlineMs, roster: this.#rosterOf(uid, run, nodes), reports: new Map(), markedAtMs: nowMs };
       this.#counting.set(key, counting);
     }

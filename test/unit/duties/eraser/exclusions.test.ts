@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import type { ConfigMapObject } from '../../../agent/cluster/objects.ts';
-import { ClusterError } from '../../../agent/cluster/errors.ts';
-import type { KubernetesObject, KubernetesPort, Resource, Scope, WatchEvent } from '../../../agent/cluster/port.ts';
-import { Exclusions } from '../../../agent/eraser/exclusions.ts';
-import { VirtualClock } from '../../emulators/clock.ts';
-import { StateDirectory } from '../../emulators/state-directory.ts';
+import type { ConfigMapObject } from '../../../../agent/cluster/objects.ts';
+import { ClusterError } from '../../../../agent/cluster/errors.ts';
+import type { KubernetesObject, KubernetesPort, Resource, Scope, WatchEvent } from '../../../../agent/cluster/port.ts';
+import { Exclusions } from '../../../../agent/duties/eraser/exclusions.ts';
+import { VirtualClock } from '../../../emulators/clock.ts';
+import { StateDirectory } from '../../../emulators/state-directory.ts';
 
 type Event = WatchEvent<ConfigMapObject>;
 

@@ -1,0 +1,70 @@
+import { agentNamespace } from '../harness/inprocessagent.ts';
+import { installEraserObjects } from '../harness/imagelistagents.ts';
+import { ControlPlane } from '../harness/kubernetes.ts';
+
+/** As many as the kubelet runs on a node by default. */
+const PODS = 110;
+/** Changed in each cycle, so that the watch has something to read. */
+const CHANGED_PODS = 10;
+
+/** A real API server with a Node and the pods bound to it, as full of words as those of a real cluster. */
+export class BenchCluster {
+  readonly nodeName = 'bench';
+  readonly namespace = agentNamespace;
+  readonly kubeconfig: string;
+  readonly #plane: ControlPlane;
+
+  static async launch(): Promise<BenchCluster> {
+    const plane = await ControlPlane.launch();
+    try {
+      await installEraserObjects(plane.clients);
+      const cluster = new BenchCluster(plane, await plane.clients.kubeconfigFile('agent'));
+      await plane.api.create('/api/v1/nodes', { metadata: { name: cluster.nodeName } });
+      for (let number = 0; number < PODS; number += 1) {
+        await plane.api.create('/api/v1/namespaces/default/pods', cluster.#pod(number));
+      }
+      return cluster;
+    } catch (error) {
+      await plane.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(plane: ControlPlane, kubeconfig: string) {
+    this.#plane = plane;
+    this.kubeconfig = kubeconfig;
+  }
+
+  /** What kubelets do all the time. */
+  async changePods(cycle: number): Promise<void> {
+    for (let index = 0; index < CHANGED_PODS; index += 1) {
+      const name = `pod-${(cycle * CHANGED_PODS + index) % PODS}`;
+      const condition = { type: 'Ready', status: cycle % 2 === 0 ? 'True' : 'False' };
+      const status = { phase: 'Running', conditions: [condition] };
+      await this.#plane.api.merge(`/api/v1/namespaces/default/pods/${name}/status`, { status });
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await this.#plane.destroy();
+  }
+
+  #pod(number: number): Record<string, unknown> {
+    const env = Array.from({ length: 30 }, (_, index) => ({ name: `SETTING_${index}`, value: `value of ${index}` }));
+    const container = (name: string) => ({
+      name,
+      image: `registry.example/team/service-${number}-${name}:1.${number}`,
+      env,
+      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+      livenessProbe: { httpGet: { path: '/healthz', port: 8080 } },
+    });
+    return {
+      metadata: { name: `pod-${number}`, labels: { app: `service-${number}`, team: 'shop' } },
+      spec: {
+        nodeName: this.nodeName,
+        containers: [container('app'), container('proxy')],
+        initContainers: [container('migrate')],
+      },
+    };
+  }
+}

@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KubernetesClient } from '../../../../agent/cluster/client.ts';
+import { OwnNode } from '../../../../agent/cluster/node.ts';
+import { type ImageListRequest, ImageLists } from '../../../../agent/duties/eraser/imagelists.ts';
+import type { Transport } from '../../../../agent/cluster/transport.ts';
+import { createLogger } from '../../../../agent/observe/log.ts';
+import type { Json } from '../../../harness/api.ts';
+import { imageListCrd } from '../../../harness/imagelistcrd.ts';
+import { VirtualClock } from '../../../emulators/clock.ts';
+import { EmulatedApiServer } from '../../../emulators/kubernetes/apiserver.ts';
+import { Link } from '../../../emulators/kubernetes/link.ts';
+import { InMemoryTransport } from '../../../emulators/kubernetes/transport.ts';
+import { emptyReport } from '../../images/examples.ts';
+
+const MINUTE_MS = 60_000;
+const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const lists = '/apis/eraser.sh/v1/imagelists';
+
+/** Agents that care for ImageLists on an emulated API server and a virtual clock; runs are done as soon as asked for. */
+class Setting {
+  readonly clock = new VirtualClock();
+  readonly server = new EmulatedApiServer({ clock: this.clock });
+  readonly link = new Link();
+  readonly ran: string[] = [];
+  onRun = (): void => undefined;
+  /** How often agents have asked for ImageLists. */
+  asked = 0;
+  readonly #stop = new AbortController();
+  readonly #working: Promise<unknown>[] = [];
+
+  constructor() {
+    for (const user of ['agent', 'admin']) this.server.access.grant(user);
+  }
+
+  /** `luck` is all the chance that it has: the least comes first everywhere. */
+  async start(name: string, luck = 0.5): Promise<void> {
+    await this.send('POST', '/api/v1/nodes', { metadata: { name } });
+    const { clock, server, link } = this;
+    const wire = new InMemoryTransport({ server, user: 'agent', clock, link });
+    const transport: Transport = {
+      send: async (request, signal) => {
+        if (request.path.startsWith(lists)) this.asked += 1;
+        return await wire.send(request, signal);
+      },
+      lastHeardMs: () => wire.lastHeardMs(),
+      forget: () => wire.forget(),
+      close: () => wire.close(),
+    };
+    const random = (): number => luck;
+    const port = new KubernetesClient({ transport, clock, random, userAgent: 'nodetender/test' });
+    const log = createLogger({ level: 'error', stream: { write: () => undefined } });
+    const own = new OwnNode(name, { port, clock, random, onChange: () => duty.nodeChanged() });
+    const duty = new ImageLists({
+      port,
+      clock,
+      random,
+      log,
+      nodeName: name,
+      namespace: 'default',
+      node: () => own.current,
+      settings: () => ({ filter: { type: 'exclude', selectors: [] }, timeoutMs: 15 * MINUTE_MS }),
+      clean: async ({ name: list }: ImageListRequest) => {
+        this.ran.push(`${list} on ${name}`);
+        this.onRun();
+        return await Promise.resolve(emptyReport);
+      },
+      tell: () => undefined,
+    });
+    const { signal } = this.#stop;
+    this.#working.push(own.run(signal), duty.run(signal));
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.clock.run(Promise.all(this.#working));
+  }
+
+  async send(method: string, url: string, body: Json = {}): Promise<Json> {
+    const certificate = { commonName: 'admin', organizations: [] };
+    const { signal } = new AbortController();
+    const request = { method, url, headers: {}, body: JSON.stringify(body), certificate, signal };
+    return JSON.parse((await this.clock.run(this.server.handle(request))).body as string);
+  }
+
+  async apply(name: string): Promise<void> {
+    const object = { apiVersion: 'eraser.sh/v1', kind: 'ImageList', metadata: { name }, spec: { images: ['*'] } };
+    await this.send('POST', lists, object);
+  }
+}
+
+describe('ImageLists', () => {
+  let setting: Setting;
+
+  beforeEach(() => {
+    setting = new Setting();
+  });
+  afterEach(async () => {
+    await setting.stop();
+  });
+
+  it('whose CRD is not there are looked for again after a quarter to half an hour, and picked up then', async () => {
+    const { clock } = setting;
+    await setting.start('a');
+    await clock.advance(15 * MINUTE_MS);
+    expect(setting.asked).toBe(1);
+    await clock.advance(15 * MINUTE_MS);
+    expect(setting.asked).toBe(2);
+    await clock.advance(10 * 60 * MINUTE_MS);
+    // Less than three an hour of the twelve requests that an idle agent may send.
+    expect(setting.asked).toBeLessThanOrEqual(30);
+    await setting.send('POST', crds, imageListCrd);
+    await setting.apply('late');
+    await clock.advance(31 * MINUTE_MS);
+    expect(setting.ran).toEqual(['late on a']);
+    expect((await setting.send('GET', `${lists}/late`))['status']).toMatchObject({ success: 1, failed: 0, skipped: 0 });
+  });
+
+  it('whose CRD is taken away and brought back are picked up within a minute', async () => {
+    const { clock } = setting;
+    await setting.send('POST', crds, imageListCrd);
+    await setting.start('a');
+    await clock.advance(MINUTE_MS);
+    await setting.send('DELETE', `${crds}/imagelists.eraser.sh`);
+    setting.server.disturbWatches('end', 'imagelists');
+    await clock.advance(10_000);
+    await setting.send('POST', crds, imageListCrd);
+    await setting.apply('new');
+    await clock.advance(2 * MINUTE_MS);
+    expect(setting.ran).toEqual(['new on a']);
+  });
+
+  it('are counted exactly when the API server was away for longer than nodes have to report', async () => {
+    const { clock, link } = setting;
+    await setting.send('POST', crds, imageListCrd);
+    await setting.start('a', 0.1);
+    await setting.start('b', 0.5);
+    await setting.start('c', 0.9);
+    setting.onRun = () => link.down();
+    await clock.advance(MINUTE_MS);
+    await setting.apply('list');
+    await clock.advance(20 * MINUTE_MS);
+    expect(link.up).toBe(false);
+    expect((await setting.send('GET', `${lists}/list`))['status']).toBeUndefined();
+    setting.onRun = () => undefined;
+    link.restore();
+    await clock.advance(5 * MINUTE_MS);
+    expect((await setting.send('GET', `${lists}/list`))['status']).toMatchObject({ success: 3, failed: 0, skipped: 0 });
+    expect(setting.ran.toSorted()).toEqual(['list on a', 'list on b', 'list on c']);
+  });
+});

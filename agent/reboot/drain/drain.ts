@@ -1,6 +1,6 @@
 import { Bell } from '../../bell.ts';
 import type { Clock, Random } from '../../clock.ts';
-import { type Backoff, backoffMs } from '../../cluster/backoff.ts';
+import { type Backoff, backoffMs, retryMs } from '../../cluster/backoff.ts';
 import { ClusterError } from '../../cluster/errors.ts';
 import { nodes, pods } from '../../cluster/objects.ts';
 import { podsBoundTo } from '../../cluster/pods.ts';
@@ -8,7 +8,7 @@ import type { KubernetesPort } from '../../cluster/port.ts';
 import { type Budget, budgetName } from './budget.ts';
 import { Candidates } from './candidates.ts';
 import { DaemonSets } from './daemonsets.ts';
-import { retryMs } from './eviction.ts';
+import { askAgainMs } from './eviction.ts';
 import { type Answer, Evictor } from './evictor.ts';
 import type { Lane } from './lanes.ts';
 import type { DrainOptions } from './options.ts';
@@ -114,7 +114,7 @@ export class Drain {
         if (!(error instanceof ClusterError)) throw error;
         if (hopeless.has(error.code)) return this.#hopeless(error);
         failures += 1;
-        await clock.sleep(Math.max(backoffMs(retryBackoff, failures, random), error.retryAfterMs ?? 0), signal);
+        await clock.sleep(retryMs(retryBackoff, failures, error, random), signal);
       }
     }
     return undefined;
@@ -202,7 +202,7 @@ export class Drain {
         return;
       case 'await-end':
         this.#candidates.stand(pod, { is: 'ending' }, nowMs);
-        if (isSpent(lane.budget, budget)) rest(retryMs);
+        if (isSpent(lane.budget, budget)) rest(askAgainMs);
         return;
       case 'retry':
         this.#candidates.stand(pod, { is: 'blocked', obstacle: answer.obstacle, why }, nowMs);

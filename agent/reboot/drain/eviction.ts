@@ -32,7 +32,7 @@ export interface EvictionAnswer {
 }
 
 /** As `kubectl drain` waits: budgets change when pods elsewhere have become ready, which takes seconds. */
-export const retryMs = 5_000;
+export const askAgainMs = 5_000;
 
 /** A longer Retry-After is taken for a mistake. */
 const maxRetryAfterMs = 60_000;
@@ -43,7 +43,7 @@ const maxFailures = 5;
 export function verdictOf({ code, retryAfterMs = 0, failures }: EvictionAnswer): Verdict {
   const retry = (obstacle: ObstacleCode): Verdict => ({
     next: 'retry',
-    afterMs: Math.min(maxRetryAfterMs, Math.max(retryMs, retryAfterMs)),
+    afterMs: Math.min(maxRetryAfterMs, Math.max(askAgainMs, retryAfterMs)),
     obstacle,
   });
   if (code === undefined) return { next: 'await-end' };

@@ -1,7 +1,7 @@
 import { ClusterError } from '../../cluster/errors.ts';
 import { pods } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
-import { retryMs, type Verdict, verdictOf } from './eviction.ts';
+import { askAgainMs, type Verdict, verdictOf } from './eviction.ts';
 import type { DrainPod } from './pod.ts';
 
 /** A conflict is resolved here, by a look at the pod. */
@@ -47,6 +47,6 @@ export class Evictor {
       if (!(error instanceof ClusterError)) throw error;
       if (error.code === 'cluster/not-found') return { next: 'gone' };
     }
-    return { next: 'retry', afterMs: retryMs, obstacle: 'no-answer' };
+    return { next: 'retry', afterMs: askAgainMs, obstacle: 'no-answer' };
   }
 }

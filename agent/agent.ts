@@ -4,6 +4,7 @@ import type { Config } from './config/load.ts';
 import { type ConfigOverrides, followConfig } from './duties/config.ts';
 import type { EraserDuty } from './duties/eraser.ts';
 import { Gate } from './duties/gate.ts';
+import type { RebootDuty } from './duties/reboot/reboot.ts';
 import { ImageDuty } from './duties/images.ts';
 import type { Joined } from './duties/joincluster.ts';
 import { type Reached, reachRuntime } from './duties/runtime.ts';
@@ -121,7 +122,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
               gate,
               run: (request) => images.request(request),
               facts: () => images.facts,
-              onNodeChanged: () => eraser?.nodeChanged(),
+              onNodeChanged: () => {
+                eraser?.nodeChanged();
+                reboots?.look();
+              },
               nextRunMs: () => (live.current().images.enabled ? timer.nextRunMs() : undefined),
               readiness,
             });
@@ -138,6 +142,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
               run: (request) => images.request(request),
               tell: (note) => node.tell(note),
               warn: (reason, action, note) => node.warn(reason, action, note),
+            });
+      const reboots: RebootDuty | undefined =
+        cluster === undefined || node === undefined
+          ? undefined
+          : await (
+              await import('./duties/reboot/open.ts')
+            ).openReboots({
+              ...surroundings,
+              ...cluster,
+              env: process.env,
+              node: () => node.view.node,
+              paused: () => node.view.paused,
+              event: (note) => node.tellOfNode(note),
+              signal,
             });
       const images: ImageDuty = new ImageDuty(
         {
@@ -156,7 +174,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       const runNow = (): void => void images.request({ trigger: 'signal' });
       requests.onRunNow(runNow);
       if (isRunWanted) runNow();
-      await Promise.all([images.work(), node?.work(signal), eraser?.work(signal), live.ended]);
+      await Promise.all([images.work(), node?.work(signal), eraser?.work(signal), reboots?.work(signal), live.ended]);
       await node?.finish();
     }
     log.info('agent stopped');

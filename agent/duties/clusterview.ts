@@ -84,6 +84,11 @@ export class ClusterView {
     return this.#control.values()[0];
   }
 
+  /** The reason of a pause of all; false where there is none, undefined until that is known. */
+  get paused(): string | false | undefined {
+    return this.#control.synced ? (this.pause ?? false) : undefined;
+  }
+
   pods(): PodView[] {
     return this.#pods.values();
   }

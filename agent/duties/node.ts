@@ -136,6 +136,11 @@ export class NodeDuty {
     this.warn('ConfigurationRefused', 'Configure', error.message);
   }
 
+  /** An Event about this Node. */
+  tellOfNode(note: Omit<Note, 'regarding'>): void {
+    this.#tell({ ...note, note: boundedNote(note.note) });
+  }
+
   /** An Event about another object than this Node. */
   tell(note: Note): void {
     this.#events.tell(note);

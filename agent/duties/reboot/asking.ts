@@ -24,6 +24,8 @@ export interface AskingOptions {
   readonly host: HostPort;
   readonly config: () => RebootConfig;
   readonly pools: () => Pools;
+  /** As the kubelet of the Node has reported it; undefined where there is no Node. */
+  readonly reportedBootId: () => string | undefined;
   /** Nodes that hold a slot. */
   readonly holders: () => ReadonlySet<string>;
   readonly clock: Clock;
@@ -111,10 +113,17 @@ export class Asking {
   }
 
   async #host(signal: AbortSignal): Promise<readonly Blocker[]> {
-    const { host } = this.#options;
+    const { host, nodeName, reportedBootId } = this.#options;
     try {
-      const [ability, inhibitors] = await Promise.all([host.canReboot(signal), host.inhibitors(signal)]);
+      // An agent that was given the name of another machine's Node, as on a desk, would drain that one and reboot this one.
+      if ((await host.boot()).bootId !== reportedBootId()) {
+        return [
+          { gate: 'host', reason: `this host is not the one that Node ${nodeName} reports: their boot IDs differ` },
+        ];
+      }
+      const ability = await host.canReboot(signal);
       if (!ability.able) return [{ gate: 'host', reason: ability.text }];
+      const inhibitors = await host.inhibitors(signal);
       return inhibitors.length === 0 ? [] : [{ gate: 'inhibitors', reason: namedInhibitors(inhibitors) }];
     } catch (error) {
       return [{ gate: 'host', reason: messageOf(error) }];

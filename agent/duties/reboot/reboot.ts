@@ -81,6 +81,7 @@ export class RebootDuty {
     this.#asking = new Asking({
       ...options,
       pools: () => this.#pools(),
+      reportedBootId: () => this.#own.current?.bootId,
       holders: () => new Set(this.#lock?.lock.slots().flatMap(({ holder }) => holder?.node ?? [])),
     });
     this.#draining = new Draining({ ...options, options: () => config().drain, onChange: () => this.#bell.ring() });

@@ -1,0 +1,72 @@
+import type { Clock, Random } from '../../clock.ts';
+import type { NodeView } from '../../cluster/node.ts';
+import type { KubernetesPort } from '../../cluster/port.ts';
+import type { Config } from '../../config/load.ts';
+import { connectHost, connectNeed, type HostSurroundings } from '../../host/connect.ts';
+import type { HostPort } from '../../host/port.ts';
+import type { Logger } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import { Notifier } from '../../observe/notify.ts';
+import { nameOf } from '../../observe/notify/address.ts';
+import { exchange } from '../../web/exchange.ts';
+import { RebootDuty, type RebootDutyOptions } from './reboot.ts';
+
+export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | 'event'> {
+  readonly port: KubernetesPort;
+  readonly nodeName: string;
+  readonly namespace: string;
+  readonly config: () => Config;
+  readonly node: () => NodeView | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reboots of the host that this process runs on. What asks for them, and who is told, is taken from the configuration of this
+ * moment; everything else from that of each step. Throws `host/no-boot` where it is not known which boot this is.
+ */
+export async function openReboots(options: OpenRebootsOptions): Promise<RebootDuty> {
+  const { config, env, metrics, clock, random, log, signal, paused } = options;
+  const surroundings: HostSurroundings = { clock, busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'] };
+  const host = hostAsConfigured(config, surroundings);
+  const { sentinel, notify } = config().reboot;
+  const need = connectNeed(sentinel, await host.boot(), surroundings);
+  const notifier = new Notifier({
+    ...notify,
+    clock,
+    random,
+    environment: env,
+    exchange,
+    signal,
+    onOutcome: ({ address }, { note }, outcome) => {
+      if (outcome.kind === 'sent') return;
+      const why = outcome.kind === 'dropped' ? outcome.error.message : 'too many messages wait';
+      log.warn({ to: nameOf(address), event: note.event, why }, 'a message is lost');
+    },
+  });
+  return new RebootDuty({
+    ...options,
+    config: () => config().reboot,
+    paused: () => (config().reboot.enabled ? paused() : 'reboot.enabled is false'),
+    host,
+    need,
+    notify: (note) => notifier.tell(note),
+    onState: (state) => metrics.reboot(state),
+  });
+}
+
+/** Nothing is kept open between two questions, so each goes the way that is configured then. */
+function hostAsConfigured(config: () => Config, surroundings: HostSurroundings): HostPort {
+  const host = (): HostPort => connectHost(config().reboot.way, surroundings);
+  return {
+    boot: () => host().boot(),
+    canReboot: (signal) => host().canReboot(signal),
+    inhibitors: (signal) => host().inhibitors(signal),
+    preparingForShutdown: (signal) => host().preparingForShutdown(signal),
+    reboot: (signal) => host().reboot(signal),
+  };
+}

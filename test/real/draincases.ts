@@ -457,12 +457,10 @@ async function allowAll(site: DrainSite): Promise<void> {
 
 /** As soon as the pod is gone, another one has its name. */
 async function recreate(site: DrainSite, name: string, node: string): Promise<void> {
-  const first = site.made.get(name);
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 1_000; tries += 1) {
     await delay(25);
     if ((await site.api.send('GET', `${site.pods}/${name}`)).status !== 404) continue;
     await site.pod(name, { node });
     break;
   }
-  if (first !== undefined) site.made.set(name, first);
 }

@@ -23,7 +23,7 @@ const DEADLINE_MS = 30_000;
 export class DrainSite {
   readonly api: Api;
   readonly name: string;
-  /** Pods that the test made, as they were. */
+  /** UIDs of the pods that the test made, by name. */
   readonly made = new Map<string, string>();
 
   private constructor(api: Api, name: string) {
@@ -66,7 +66,8 @@ export class DrainSite {
         ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
       },
     });
-    this.made.set(name, String((created['metadata'] as Json)['uid']));
+    // Of two of one name the first is the one to be drained.
+    if (!this.made.has(name)) this.made.set(name, String((created['metadata'] as Json)['uid']));
     const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False' }];
     await this.api.merge(`${this.pods}/${name}/status`, { status: { phase, conditions } });
   }

@@ -144,7 +144,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
               warn: (reason, action, note) => node.warn(reason, action, note),
             });
       const reboots: RebootDuty | undefined =
-        cluster === undefined || node === undefined
+        cluster === undefined || node === undefined || !config.reboot.enabled
           ? undefined
           : await (
               await import('./duties/reboot/open.ts')

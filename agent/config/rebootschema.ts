@@ -166,7 +166,11 @@ const marks = section('What the Node carries meanwhile.', {
 export const rebootSection = section(
   'Reboots of this node when it asks for one.',
   {
-    enabled: field(flag(), true, 'Whether it is rebooted. That it asks for it is shown all the same.'),
+    enabled: field(
+      flag(),
+      false,
+      'Whether the agent of a cluster reboots its node. Turned on, it counts from the next start of the agent; turned off, at once.',
+    ),
     sentinel,
     method: field(
       choice(['logind', 'signal', 'command']),

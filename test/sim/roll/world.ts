@@ -129,10 +129,10 @@ export class RollWorld {
     await this.#admin.patch(nodes, { name }, { type: 'merge', body });
   }
 
-  /** Only where nobody has: added to ours, it cannot be told apart. */
+  /** Only where nobody has: added to ours, or in the place of ours while the host is down, it cannot be told apart. */
   async #cordon(machine: Machine): Promise<void> {
     const { metadata, spec } = await machine.node();
-    if (spec?.unschedulable === true) return;
+    if (spec?.unschedulable === true || away.has(metadata.labels?.[stateLabel] ?? '')) return;
     const body = { metadata: { resourceVersion: metadata.resourceVersion }, spec: { unschedulable: true } };
     try {
       await this.#admin.patch(nodes, { name: machine.name }, { type: 'merge', body });

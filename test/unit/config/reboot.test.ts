@@ -31,7 +31,7 @@ function problemsOf(text: string): string[] {
 describe('the reboots of a configuration', () => {
   it('are by default one at a time, proven, undone where they do not succeed, and at any hour', () => {
     expect(defaultConfig.reboot).toMatchObject({
-      enabled: true,
+      enabled: false,
       sentinel: { path: '/var/run/reboot-required', command: undefined, checkEveryMs: 60_000 },
       way: { method: 'logind', signal: 39, command: ['/bin/systemctl', 'reboot'] },
       settings: {

@@ -1,9 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { stateLabel } from '../../agent/cluster/names.ts';
-import { nodes } from '../../agent/cluster/objects.ts';
-import type { KubernetesPort } from '../../agent/cluster/port.ts';
-import { agentPort } from '../harness/agentport.ts';
+import type { Api } from '../harness/api.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
 import { inLanes } from '../harness/lanes.ts';
 import { maximum, quantile } from './statistics.ts';
@@ -25,34 +23,29 @@ export interface HandoverResult {
   readonly lostAtFirst: number;
 }
 
-/** Hands on at most so often: with a thousand waiters the rest would take half an hour and show the same. */
-const MOST_HANDOVERS = 60;
 /** A holder keeps its slot for minutes; here until every waiter has seen that it is taken. */
-const HOLD_MS = { least: 300, perWaiter: 1 };
+const HOLD_MS = { least: 300, perWaiter: 0.5 };
 
-/** Waiters of one pool in this process, a connection each, on a kube-apiserver beside it. */
-export async function measureHandover(waiters: number): Promise<HandoverResult> {
+/** Waiters of one pool in this process, a connection each, on a kube-apiserver beside it; at most so many hand-overs. */
+export async function measureHandover(waiters: number, mostHandovers: number): Promise<HandoverResult> {
   // Each agent of a real cluster has an address of its own; here all share one, and one user.
   const plane = await ControlPlane.launch({ apiServerFlags: ['--max-requests-inflight=3000'] });
   const all: Waiter[] = [];
   try {
-    const admin = await agentPort(plane.clients, 'admin');
     const kubeconfig = await plane.clients.kubeconfigFile('agent');
     const names = Array.from({ length: waiters + 1 }, (_, index) => `node-${String(index).padStart(4, '0')}`);
     await inLanes(names, async (name) => {
-      const uid = await createWaitingNode(admin, name, names.indexOf(name));
+      const uid = await createWaitingNode(plane.api, name, names.indexOf(name));
       all.push(await Waiter.start(kubeconfig, name, uid));
     });
-    const result = await handOver(all, admin);
-    admin.close();
-    return result;
+    return await handOver(all, mostHandovers, plane.api);
   } finally {
     await inLanes(all, (waiter) => waiter.stop());
     await plane.destroy();
   }
 }
 
-async function handOver(waiters: readonly Waiter[], admin: KubernetesPort): Promise<HandoverResult> {
+async function handOver(waiters: readonly Waiter[], mostHandovers: number, api: Api): Promise<HandoverResult> {
   const queue = waiters.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const tookMs: number[] = [];
   const lost: number[] = [];
@@ -70,8 +63,8 @@ async function handOver(waiters: readonly Waiter[], admin: KubernetesPort): Prom
   await delay(HOLD_MS.least + HOLD_MS.perWaiter * waiters.length);
   const lostAtFirst = lostSoFar();
   placesOff.length = 0;
-  while (queue.length > 0 && tookMs.length < MOST_HANDOVERS) {
-    await leaveQueue(admin, holder);
+  while (queue.length > 0 && tookMs.length < mostHandovers) {
+    await leaveQueue(api, holder);
     await holder.confirm();
     await delay(HOLD_MS.least + HOLD_MS.perWaiter * waiters.length);
     const lostBefore = lostSoFar();
@@ -96,12 +89,12 @@ async function handOver(waiters: readonly Waiter[], admin: KubernetesPort): Prom
 }
 
 /** As the machine does it with the cordon. */
-async function leaveQueue(admin: KubernetesPort, { name }: Waiter): Promise<void> {
+async function leaveQueue(api: Api, { name }: Waiter): Promise<void> {
   const body = { metadata: { labels: { [stateLabel]: 'cordoned' } }, spec: { unschedulable: true } };
-  await admin.patch(nodes, { name }, { type: 'merge', body });
+  await api.merge(`/api/v1/nodes/${name}`, body);
 }
 
-async function createWaitingNode(admin: KubernetesPort, name: string, place: number): Promise<string> {
+async function createWaitingNode(api: Api, name: string, place: number): Promise<string> {
   const annotations = {
     [queuedAt]: String(place),
     // What a Node of a real cluster carries besides.
@@ -117,6 +110,6 @@ async function createWaitingNode(admin: KubernetesPort, name: string, place: num
     'node.kubernetes.io/instance-type': 'large',
     'topology.kubernetes.io/zone': 'zone-a',
   };
-  const { metadata } = await admin.create(nodes, undefined, { metadata: { name, labels, annotations } });
-  return metadata.uid;
+  const { metadata } = await api.create('/api/v1/nodes', { metadata: { name, labels, annotations } });
+  return String((metadata as { readonly uid?: unknown }).uid);
 }

@@ -99,7 +99,14 @@ export class SlotBook {
 
   /** Follows the API server until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    void this.#announceFirstList();
     await Promise.all([this.#watched.run(signal), this.#settle(signal)]);
+  }
+
+  /** That there is no Lease at all is news too. */
+  async #announceFirstList(): Promise<void> {
+    await this.#watched.whenSynced();
+    this.#options.onChange();
   }
 
   #answered(name: string, slot: SeenSlot | undefined): void {

@@ -27,6 +27,12 @@ describe('taking a slot', () => {
     expect(lock.facts()).toEqual({ kind: 'held', slot, heldForMs: 5_000, checked: true, surplus: [] });
   });
 
+  it('can begin at once in a cluster without any Lease, and says so', async () => {
+    const lock = await cluster.lock('a');
+    expect(cluster.changes).toBeGreaterThan(0);
+    expect(lock.facts()).toMatchObject({ kind: 'none', turn: true });
+  });
+
   it('says who is in the way', async () => {
     const [a, b] = [await cluster.lock('a'), await cluster.lock('b')];
     await a.acquire(signal);

@@ -28,6 +28,8 @@ export class LockCluster {
   readonly stop = new AbortController();
   /** What everybody's configuration says. */
   pools: Pools = poolsOf([]);
+  /** How often locks have said that something may have changed. */
+  changes = 0;
   /** What everybody draws next. */
   draw = 0;
 
@@ -51,7 +53,9 @@ export class LockCluster {
       settings,
       recordedSlot: () => recorded,
       queuedSince: ({ annotations }) => Number(annotations?.[queuedAt]),
-      onChange: () => undefined,
+      onChange: () => {
+        this.changes += 1;
+      },
       log: createLogger({ level: 'error', stream: { write: () => undefined } }),
       clock: this.clock,
       random: () => this.draw,

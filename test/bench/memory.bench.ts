@@ -47,6 +47,7 @@ class Bench {
   static async start(directory: string, cluster: BenchCluster | undefined): Promise<Bench> {
     const socketPath = join(directory, 'cri.sock');
     const store = new RuntimeStore();
+    for (const image of cluster?.images ?? []) store.addImage({ tags: [image] });
     await new RuntimeServer({ store, socketPath }).start();
     const config = join(directory, 'config.yaml');
     await writeFile(
@@ -90,7 +91,8 @@ cluster: {settle: 0s}
     for (const id of this.#store.containers.keys()) this.#store.removeContainer(id);
     await this.#run();
     // Those in use at the first look were used three minutes ago.
-    if (this.#store.images.size > 0) throw new Error(`cycle ${number} left ${this.#store.images.size} images`);
+    const left = this.#store.images.size - (this.#cluster?.images.length ?? 0);
+    if (left !== 0) throw new Error(`cycle ${number} left ${left} images`);
   }
 
   async eventLoopDelayMs(): Promise<number> {

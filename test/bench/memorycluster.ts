@@ -7,6 +7,7 @@ import { ServiceAccountMount } from '../harness/serviceaccount.ts';
 
 /** As many as the kubelet runs on a node by default. */
 const PODS = 110;
+const containers = ['app', 'proxy', 'migrate'] as const;
 /** Changed in each cycle, so that the watch has something to read. */
 const CHANGED_PODS = 10;
 
@@ -45,6 +46,11 @@ export class BenchCluster {
     return spawn(file, args, { ...options, env });
   }
 
+  /** What its pods run, which is on the Node. */
+  get images(): string[] {
+    return Array.from({ length: PODS }, (_, number) => containers.map((name) => imageOf(number, name))).flat();
+  }
+
   /** What kubelets do all the time. */
   async changePods(cycle: number): Promise<void> {
     for (let index = 0; index < CHANGED_PODS; index += 1) {
@@ -62,9 +68,9 @@ export class BenchCluster {
 
   #pod(number: number): Record<string, unknown> {
     const env = Array.from({ length: 30 }, (_, index) => ({ name: `SETTING_${index}`, value: `value of ${index}` }));
-    const container = (name: string) => ({
+    const container = (name: (typeof containers)[number]) => ({
       name,
-      image: `registry.example/team/service-${number}-${name}:1.${number}`,
+      image: imageOf(number, name),
       env,
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
       ports: [{ containerPort: 8080 }],
@@ -78,6 +84,10 @@ export class BenchCluster {
       },
     };
   }
+}
+
+function imageOf(pod: number, container: string): string {
+  return `registry.example/team/service-${pod}-${container}:1.${pod}`;
 }
 
 /** What the kubelet gives the agent's pod; it may do everything. */

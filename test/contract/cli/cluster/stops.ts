@@ -61,8 +61,12 @@ export function describeStops(the: CommandsSetting): void {
       const { status, stdout, stderr } = await run('pause');
       expect([status, stdout]).toEqual([2, '']);
       expect(stderr).toMatch(/no namespace has a configmap\/nodetender-control.*--namespace/);
-      expect((await run('pause', '-n', 'kube-system')).stdout).toBe('configmap/nodetender-control paused\n');
+      const made = await run('pause', '-n', 'kube-system');
+      expect(made.stdout).toBe('configmap/nodetender-control paused\n');
+      expect(made.stderr).toContain('only agents of that namespace see it');
       expect(await pauseIn('kube-system')).toMatch(/^by hand, /);
+      await run('resume');
+      expect((await run('pause')).stderr).not.toContain('note:');
     });
 
     it('lets a person choose between two releases', async () => {

@@ -18,7 +18,8 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   sleep: async (ms, signal) => {
     try {
-      await delay(ms, undefined, { ref: true, ...(signal ? { signal } : {}) });
+      // Whoever computes how long is left may find that it is over; Node warns of a negative time.
+      await delay(Math.max(0, ms), undefined, { ref: true, ...(signal ? { signal } : {}) });
     } catch {
       // The only rejection is the abort; the caller looks at its signal.
     }

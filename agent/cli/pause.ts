@@ -40,9 +40,15 @@ export async function pauseCommand(options: PauseOptions, { terminal, stop }: Ho
       await port.patch(configMaps, { namespace, name: controlConfigMap }, patch, call);
     } else await port.create(configMaps, namespace, { metadata: { name: controlConfigMap, ...metadata } }, call);
     terminal.out(`${object} paused\n`);
+    if (!exists) terminal.err(madeNote(namespace));
     terminal.err(`no cleaning starts on any node until: nodetender resume --namespace ${namespace}\n`);
     return exitStatus.done;
   });
+}
+
+/** Who is in a hurry mistypes, and nothing else would tell: a pause where no agent looks is no error to the API server. */
+function madeNote(namespace: string): string {
+  return `note: there was none in ${namespace}, and one is made; only agents of that namespace see it (nodetender nodes shows their STATE as paused)\n`;
 }
 
 /** `nodetender resume` without nodes: ends the pause. Nodes on hold stay on hold. */

@@ -33,7 +33,10 @@ function linesOf({ dryRun, plan, removed, skipped, failed }: Report): Line[] {
     });
   }
   return [
-    ...removed.map(({ name, sizeBytes, reason }): Line => ({ what: 'removed', name, sizeBytes, why: reason })),
+    ...removed.map(({ name, sizeBytes, reason, cameBack }): Line => {
+      const why = cameBack ? `${reason}; somebody pulled it again during the run` : reason;
+      return { what: 'removed', name, sizeBytes, why };
+    }),
     ...skipped.map(({ name, why }): Line => ({ what: 'left', name, sizeBytes: undefined, why })),
     ...failed.map(({ name, message }): Line => ({ what: 'failed', name, sizeBytes: undefined, why: message })),
   ];

@@ -174,6 +174,9 @@ function logReport(log: Logger, report: Report): void {
       log.info({ trigger, id, image: nameOf(image), sizeBytes, code, reason }, 'image would be removed');
     }
   }
+  for (const { id, name, cameBack } of report.removed) {
+    if (cameBack) log.info({ trigger, id, image: name }, 'image came back: somebody pulled it again during the run');
+  }
   for (const { id, name, why } of report.skipped) log.info({ trigger, id, image: name, reason: why }, 'image left');
   for (const { id, name, message } of report.failed) {
     log.warn({ trigger, id, image: name, reason: message }, 'image could not be removed');

@@ -66,6 +66,8 @@ interface Sent {
   error: string | undefined;
   /** The runtime went away before it answered: nothing that the image could help. */
   isCutOff: boolean;
+  /** A look after the call did not list the image: whoever is listed by that ID later was brought back by somebody else. */
+  wasSeenGone: boolean;
 }
 
 class Cleaning {
@@ -111,6 +113,7 @@ class Cleaning {
       const enough = await this.#isEnough();
       if (enough !== undefined) return { outcome: 'enough', error: undefined, whyLeft: enough };
       inventory = await lookPatiently(this.#options);
+      this.#noteWhatIsGone(inventory);
       const fresh = plan(inventory, policy(), inventory.takenAtMs);
       this.#dropWhatStays(inventory, fresh);
     } catch (error) {
@@ -132,6 +135,12 @@ class Cleaning {
     const { usedPercent } = await disk.measure();
     if (!(usedPercent < disk.stopBelowPercent)) return undefined;
     return `disk use fell to ${usedPercent.toFixed(1)} %, below ${disk.stopBelowPercent} %`;
+  }
+
+  /** The time stamps of the history would tell it, too, but they move with the clock; a look that does not list an image is proof. */
+  #noteWhatIsGone({ images }: Inventory): void {
+    const listed = new Set(images.map((image) => image.id));
+    for (const [id, sent] of this.#sent) sent.wasSeenGone ||= !listed.has(id);
   }
 
   /** An image goes only if it was planned at first AND the plan of this moment says so, too. */
@@ -171,7 +180,13 @@ class Cleaning {
   async #remove(decision: RemoveDecision): Promise<boolean> {
     const { id } = decision.image;
     const before = this.#sent.get(id);
-    const sent: Sent = { decision, tries: (before?.tries ?? 0) + 1, error: undefined, isCutOff: false };
+    const sent: Sent = {
+      decision,
+      tries: (before?.tries ?? 0) + 1,
+      error: undefined,
+      isCutOff: false,
+      wasSeenGone: false,
+    };
     this.#sent.set(id, sent);
     if (before !== undefined) this.#erred -= 1;
     try {
@@ -213,14 +228,16 @@ class Cleaning {
         error ??= `what was removed could not be verified: ${messageOf(cause)}`;
       }
     }
-    for (const { decision, error: callError, isCutOff } of this.#sent.values()) {
+    for (const { decision, error: callError, isCutOff, wasSeenGone } of this.#sent.values()) {
       const { image, code, reason } = decision;
       const name = nameOf(image);
       const isGone = listed === undefined ? callError === undefined : !listed.has(image.id);
-      if (isGone) {
-        removed.push({ id: image.id, name, sizeBytes: image.sizeBytes, code, reason });
+      const cameBack = !isGone && wasSeenGone;
+      if (isGone || cameBack) {
+        removed.push({ id: image.id, name, sizeBytes: image.sizeBytes, code, reason, cameBack });
         if (callError !== undefined) this.#options.onRemoved?.(decision);
       } else {
+        // Pulled again before any look saw it gone, it cannot be told from one that never went: the cautious word is failed.
         const message = callError ?? 'the runtime said that it was removed, but lists it still or again';
         failures.push({ id: image.id, name, message });
         if (!isCutOff) history.recordFailure(image.id, message, random);

@@ -194,7 +194,7 @@ export class History {
    */
   async save(): Promise<void> {
     if (this.#options.readOnly) return;
-    // One write at a time; they share a temporary file.
+    // One write at a time: the last one to begin must be the last to end.
     this.#saving = this.#saving.then(() => this.#write());
     await this.#saving;
   }

@@ -9,6 +9,8 @@ export interface RemovedImage {
   readonly sizeBytes: number;
   readonly code: RemoveDecision['code'];
   readonly reason: string;
+  /** It was seen gone, and is listed again at the end of the run: somebody pulled it meanwhile. */
+  readonly cameBack: boolean;
 }
 
 /** Planned for removal, but left: someone began to use it, a rule changed, the runtime refused, the run was stopped. */

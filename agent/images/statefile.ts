@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { messageOf, NodetenderError } from '../errors.ts';
@@ -31,6 +31,12 @@ export interface StateFileSystem {
   writeFlushed(path: string, text: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   flushDirectory(path: string): Promise<void>;
+  /** The names in a directory. */
+  list(path: string): Promise<readonly string[]>;
+  /** When the file was last written, by the file system's clock. */
+  modifiedAtMs(path: string): Promise<number>;
+  /** One that is gone already is success. */
+  remove(path: string): Promise<void>;
 }
 
 export const stateFileSystem: StateFileSystem = {
@@ -63,7 +69,13 @@ export const stateFileSystem: StateFileSystem = {
       await directory.close();
     }
   },
+  list: async (path) => await readdir(path),
+  modifiedAtMs: async (path) => (await stat(path)).mtimeMs,
+  remove: async (path) => await rm(path, { force: true }),
 };
+
+/** A write takes milliseconds, on a struggling disk seconds: a temporary file this much older than the document is nobody's. */
+const LEFTOVER_AFTER_MS = 10 * 60_000;
 
 /** Never throws: a file that is there but cannot be read or understood is `corrupt`. */
 export async function readStateFile<T>(
@@ -93,8 +105,9 @@ export async function writeStateFile<T>(
   fileSystem: StateFileSystem = stateFileSystem,
 ): Promise<void> {
   const directory = dirname(path);
-  // One fixed name, so that a crash leaves at most one half-written file; there is one writer (the agent).
-  const temporary = join(directory, `.${basename(path)}.new`);
+  // A name of its own for each write: a second agent on the same directory (an update that overlaps, a command) must neither
+  // write into a half-written file of ours nor rename it.
+  const temporary = join(directory, `${temporaryPrefix(path)}${randomUUID()}.new`);
   try {
     await fileSystem.makeDirectory(directory);
     await fileSystem.writeFlushed(temporary, encode(format, body));
@@ -102,12 +115,37 @@ export async function writeStateFile<T>(
     // Without this the rename itself may be lost with the power.
     await fileSystem.flushDirectory(directory);
   } catch (error) {
+    await fileSystem.remove(temporary).catch(() => undefined);
     throw new NodetenderError(
       'state/unwritable',
       `cannot write ${path}: ${messageOf(error)}. The state directory must exist and be writable by the agent, with room left.`,
       { cause: error },
     );
   }
+  await removeLeftovers(path, fileSystem);
+}
+
+/**
+ * What crashes left half-written goes with the next good write. Ages are by the file system's clock alone, against the
+ * document just written. Best effort: the document is safe, and the next write tries again.
+ */
+async function removeLeftovers(path: string, fileSystem: StateFileSystem): Promise<void> {
+  const directory = dirname(path);
+  try {
+    const names = await fileSystem.list(directory);
+    for (const name of names) {
+      if (!name.startsWith(temporaryPrefix(path)) || !name.endsWith('.new')) continue;
+      const leftover = join(directory, name);
+      const olderMs = (await fileSystem.modifiedAtMs(path)) - (await fileSystem.modifiedAtMs(leftover));
+      if (olderMs > LEFTOVER_AFTER_MS) await fileSystem.remove(leftover);
+    }
+  } catch {
+    // Another writer may have renamed its file or removed this one between two of the calls.
+  }
+}
+
+function temporaryPrefix(path: string): string {
+  return `.${basename(path)}.`;
 }
 
 /**

@@ -12,6 +12,36 @@ export interface VersionRange {
 const LEADING_NUMBERS = /^[vV]?(\d{1,15})(?:\.(\d{1,15}))?(?:\.(\d{1,15}))?(?!\d)/;
 const MAJOR_MINOR = /^v?(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})$/;
 
+/**
+ * What a range says of the spans that floating tags stand for (`1.4.x`). semver takes up to 100 µs to compare a span with a
+ * range, a node may hold thousands of such tags, and each look plans anew: the answers never change, so they are remembered
+ * as long as the rule lives. More spans than nodes have tags do not fit; then the answers are forgotten and found again.
+ */
+class SpanAnswers {
+  readonly #byRange = new WeakMap<Range, Map<string, boolean>>();
+  readonly #find: (span: string, range: Range) => boolean;
+
+  constructor(find: (span: string, range: Range) => boolean) {
+    this.#find = find;
+  }
+
+  of(span: string, range: Range): boolean {
+    let answers = this.#byRange.get(range);
+    if (answers === undefined) this.#byRange.set(range, (answers = new Map<string, boolean>()));
+    let answer = answers.get(span);
+    if (answer === undefined) {
+      answer = this.#find(span, range);
+      if (answers.size >= MAX_SPANS) answers.clear();
+      answers.set(span, answer);
+    }
+    return answer;
+  }
+}
+
+const MAX_SPANS = 20_000;
+const meeting = new SpanAnswers((span, wide) => semver.intersects(span, wide, { includePrerelease: true }));
+const holding = new SpanAnswers((span, narrow) => semver.subset(span, narrow));
+
 /** Undefined when `text` is no range. An empty alternative (`>=1 ||`) would mean every version, so it is none either. */
 export function parseVersionRange(text: string): VersionRange | undefined {
   if (text.split('||').some((alternative) => alternative.trim() === '')) return undefined;
@@ -32,7 +62,7 @@ export function mayBeInRange(range: VersionRange, tag: string): boolean {
   const [, major, minor, patch] = numbers;
   if (patch === undefined) {
     const span = minor === undefined ? `${Number(major)}.x.x` : `${Number(major)}.${Number(minor)}.x`;
-    return semver.intersects(span, range.wide, { includePrerelease: true });
+    return meeting.of(span, range.wide);
   }
   if (range.wide.test(`${Number(major)}.${Number(minor)}.${Number(patch)}`)) return true;
   const exact = semver.parse(tag);
@@ -48,7 +78,7 @@ export function isSurelyInRange(range: VersionRange, tag: string): boolean {
   const floating = MAJOR_MINOR.exec(tag);
   if (floating) {
     const [, major, minor] = floating;
-    return range.narrow.test(`${major}.${minor}.0`) && semver.subset(`${major}.${minor}.x`, range.narrow);
+    return range.narrow.test(`${major}.${minor}.0`) && holding.of(`${major}.${minor}.x`, range.narrow);
   }
   const exact = semver.parse(tag);
   return exact !== null && range.narrow.test(exact);

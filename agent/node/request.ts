@@ -38,12 +38,18 @@ function whatIsWrong(value: string): string | undefined {
   if (!/^[\w .:+-]+$/.test(value) || isImageName(value)) {
     return `${expected}; images are named by an ImageList, not here`;
   }
+  if (isMeantAsDryRun(value)) return `${expected}; it is not clear whether anything may be removed`;
   return undefined;
 }
 
 /** `alpine:3.7`, which a person may type here who wants that image gone; a time such as 10:15 is none. */
 function isImageName(value: string): boolean {
   return /^(?!dry-run)[a-z][\w.-]*:[\w.-]+$/.test(value);
+}
+
+/** `dryrun`, `Dry-Run`, `dry_run`: whoever types it wants nothing removed. */
+function isMeantAsDryRun(value: string): boolean {
+  return !value.startsWith('dry-run') && /^\s*dry[\s_-]*run/i.test(value);
 }
 
 /** The value that a result names as done. */

@@ -1,6 +1,6 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small large planning cluster drain handover memory` only those, the rest stays as it
-// was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
+// Without arguments everything is measured; with some of `small large planning cluster drain handover memory clustermemory` only those,
+// the rest stays as it was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -42,10 +42,8 @@ if (wanted('cluster')) {
   console.error('a cluster of agents in this process, on a real API server');
   measurements = { ...measurements, cluster: await measureCluster(isQuick ? 50 : 1000) };
 }
-if (wanted('memory')) {
-  measurements = { ...measurements, memory: await measureMemory() };
-  measurements = { ...measurements, clusterMemory: await measureMemory('--cluster') };
-}
+if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
+if (wanted('clustermemory')) measurements = { ...measurements, clusterMemory: await measureMemory('--cluster') };
 
 console.log(tables(measurements));
 if (!isQuick) {

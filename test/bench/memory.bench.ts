@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,6 +47,7 @@ class Bench {
   static async start(directory: string, cluster: BenchCluster | undefined): Promise<Bench> {
     const socketPath = join(directory, 'cri.sock');
     const store = new RuntimeStore();
+    for (const image of cluster?.images ?? []) store.addImage({ tags: [image] });
     await new RuntimeServer({ store, socketPath }).start();
     const config = join(directory, 'config.yaml');
     await writeFile(
@@ -55,13 +56,14 @@ class Bench {
 runtime: {endpoint: "unix://${socketPath}"}
 http: {address: "127.0.0.1:0"}
 images: {minUnused: 0s, pace: {burst: 64, pause: 0s}, disk: {startAbove: 99%, path: ${directory}}}
-cluster: {settle: 0s${cluster === undefined ? '' : `, namespace: ${cluster.namespace}`}}
+cluster: {settle: 0s}
 `,
     );
-    const member = cluster === undefined ? [] : ['--kubeconfig', cluster.kubeconfig, '--node-name', cluster.nodeName];
+    const member = cluster === undefined ? [] : ['--node-name', cluster.nodeName];
     await bundle({ directory, entry: fileURLToPath(new URL('memory.agent.ts', import.meta.url)) });
-    const args = [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config, ...member];
-    const agent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const bundled = [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config, ...member];
+    const options = { stdio: ['ignore', 'pipe', 'inherit'] } satisfies SpawnOptions;
+    const agent = cluster?.spawn([process.execPath, ...bundled], options) ?? spawn(process.execPath, bundled, options);
     return new Bench(store, cluster, agent, await addressOf(agent));
   }
 
@@ -89,7 +91,8 @@ cluster: {settle: 0s${cluster === undefined ? '' : `, namespace: ${cluster.names
     for (const id of this.#store.containers.keys()) this.#store.removeContainer(id);
     await this.#run();
     // Those in use at the first look were used three minutes ago.
-    if (this.#store.images.size > 0) throw new Error(`cycle ${number} left ${this.#store.images.size} images`);
+    const left = this.#store.images.size - (this.#cluster?.images.length ?? 0);
+    if (left !== 0) throw new Error(`cycle ${number} left ${left} images`);
   }
 
   async eventLoopDelayMs(): Promise<number> {

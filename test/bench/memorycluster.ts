@@ -1,24 +1,27 @@
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+
 import { agentNamespace } from '../harness/inprocessagent.ts';
 import { installEraserObjects } from '../harness/imagelistagents.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
+import { ServiceAccountMount } from '../harness/serviceaccount.ts';
 
 /** As many as the kubelet runs on a node by default. */
 const PODS = 110;
+const containers = ['app', 'proxy', 'migrate'] as const;
 /** Changed in each cycle, so that the watch has something to read. */
 const CHANGED_PODS = 10;
 
 /** A real API server with a Node and the pods bound to it, as full of words as those of a real cluster. */
 export class BenchCluster {
   readonly nodeName = 'bench';
-  readonly namespace = agentNamespace;
-  readonly kubeconfig: string;
   readonly #plane: ControlPlane;
+  readonly #account: ServiceAccountMount;
 
   static async launch(): Promise<BenchCluster> {
     const plane = await ControlPlane.launch();
     try {
       await installEraserObjects(plane.clients);
-      const cluster = new BenchCluster(plane, await plane.clients.kubeconfigFile('agent'));
+      const cluster = new BenchCluster(plane, await accountOf(plane));
       await plane.api.create('/api/v1/nodes', { metadata: { name: cluster.nodeName } });
       for (let number = 0; number < PODS; number += 1) {
         await plane.api.create('/api/v1/namespaces/default/pods', cluster.#pod(number));
@@ -30,9 +33,22 @@ export class BenchCluster {
     }
   }
 
-  private constructor(plane: ControlPlane, kubeconfig: string) {
+  private constructor(plane: ControlPlane, account: ServiceAccountMount) {
     this.#plane = plane;
-    this.kubeconfig = kubeconfig;
+    this.#account = account;
+  }
+
+  /** Runs a program as in a pod of the cluster: a kubeconfig would cost 15 MB, and no agent of a cluster reads one. */
+  spawn(program: readonly string[], options: SpawnOptions): ChildProcess {
+    const [file = '', ...args] = this.#account.command(program);
+    const { port } = new URL(this.#plane.clients.server);
+    const env = { ...process.env, KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port };
+    return spawn(file, args, { ...options, env });
+  }
+
+  /** What its pods run, which is on the Node. */
+  get images(): string[] {
+    return Array.from({ length: PODS }, (_, number) => containers.map((name) => imageOf(number, name))).flat();
   }
 
   /** What kubelets do all the time. */
@@ -47,16 +63,17 @@ export class BenchCluster {
 
   async destroy(): Promise<void> {
     await this.#plane.destroy();
+    await this.#account.dispose();
   }
 
   #pod(number: number): Record<string, unknown> {
     const env = Array.from({ length: 30 }, (_, index) => ({ name: `SETTING_${index}`, value: `value of ${index}` }));
-    const container = (name: string) => ({
+    const container = (name: (typeof containers)[number]) => ({
       name,
-      image: `registry.example/team/service-${number}-${name}:1.${number}`,
+      image: imageOf(number, name),
       env,
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
-      livenessProbe: { httpGet: { path: '/healthz', port: 8080 } },
+      ports: [{ containerPort: 8080 }],
     });
     return {
       metadata: { name: `pod-${number}`, labels: { app: `service-${number}`, team: 'shop' } },
@@ -67,4 +84,26 @@ export class BenchCluster {
       },
     };
   }
+}
+
+function imageOf(pod: number, container: string): string {
+  return `registry.example/team/service-${pod}-${container}:1.${pod}`;
+}
+
+/** What the kubelet gives the agent's pod; it may do everything. */
+async function accountOf(plane: ControlPlane): Promise<ServiceAccountMount> {
+  const account = { namespace: agentNamespace, name: 'agent' };
+  const { api, authority } = plane.clients;
+  await api.create(`/api/v1/namespaces/${account.namespace}/serviceaccounts`, { metadata: { name: account.name } });
+  await api.create('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+    metadata: { name: account.name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ kind: 'ServiceAccount', ...account }],
+  });
+  const token = await plane.serviceAccountToken(account);
+  return await ServiceAccountMount.create({
+    token,
+    'ca.crt': authority.certificate,
+    namespace: account.namespace,
+  });
 }

@@ -1,3 +1,5 @@
+import { basename, dirname } from 'node:path';
+
 import type { StateFileSystem } from '../../agent/images/statefile.ts';
 
 /** The power went: nothing more reaches the disk. */
@@ -9,6 +11,9 @@ class PowerLoss extends Error {}
  */
 export class StateDirectory implements StateFileSystem {
   readonly files = new Map<string, string>();
+  /** What the files written from now on are dated. */
+  nowMs = 0;
+  readonly #modifiedAtMs = new Map<string, number>();
   /** Set to refuse every write, as a full or read-only file system does. */
   refuses: string | undefined;
   #stepsLeft = Number.POSITIVE_INFINITY;
@@ -38,6 +43,7 @@ export class StateDirectory implements StateFileSystem {
 
   async writeFlushed(path: string, text: string): Promise<void> {
     this.#step();
+    this.#modifiedAtMs.set(path, this.nowMs);
     this.files.set(path, text.slice(0, this.#stepsLeft));
     this.#step(text.length);
     this.#step();
@@ -50,11 +56,26 @@ export class StateDirectory implements StateFileSystem {
     if (text === undefined) throw new Error(`ENOENT: no such file, rename ${from}`);
     this.files.delete(from);
     this.files.set(to, text);
+    this.#modifiedAtMs.set(to, this.#modifiedAtMs.get(from) ?? 0);
   }
 
   async flushDirectory(): Promise<void> {
     this.#step();
     this.#beforeRename = undefined;
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    return [...this.files.keys()].filter((file) => dirname(file) === path).map((file) => basename(file));
+  }
+
+  async modifiedAtMs(path: string): Promise<number> {
+    if (!this.files.has(path)) throw new Error(`ENOENT: no such file, stat ${path}`);
+    return this.#modifiedAtMs.get(path) ?? 0;
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#step();
+    this.files.delete(path);
   }
 
   #step(count = 1): void {

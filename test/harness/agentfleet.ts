@@ -99,11 +99,20 @@ export class AgentFleet {
     await this.plane.api.merge(`/api/v1/nodes/${name}`, {
       metadata: { annotations: { 'nodetender.dev/clean': value } },
     });
-    const late = systemClock.sleep(DEADLINE_MS).then(() => {
+    return { accepted: this.#acceptedWithin(name, value, DEADLINE_MS).then((ms) => ms - sentMs) };
+  }
+
+  async #acceptedWithin(name: string, value: string, deadlineMs: number): Promise<number> {
+    const over = new AbortController();
+    const late = async (): Promise<never> => {
+      await systemClock.sleep(deadlineMs, over.signal);
       throw new Error(`${name} has not accepted ${value}`);
-    });
-    const acceptedMs = Promise.race([this.#acceptance(name, value).promise, late]);
-    return { accepted: acceptedMs.then((ms) => ms - sentMs) };
+    };
+    try {
+      return await Promise.race([this.#acceptance(name, value).promise, late()]);
+    } finally {
+      over.abort();
+    }
   }
 
   async #start(nodeName: string): Promise<void> {

@@ -23,7 +23,7 @@ export interface Account {
   readonly requests: readonly unknown[];
   /** How many runs were begun for annotations and for ImageLists. */
   readonly runs: { readonly annotation: number; readonly imagelist: number };
-  /** Images that the runtime was asked to remove, in order. */
+  /** Images that the runtime has removed. */
   readonly removed: readonly string[];
   readonly isRunning: boolean;
 }
@@ -99,10 +99,11 @@ export class StrickenNode {
     return value;
   }
 
-  /** As `ask`, and waits until the run has begun. */
+  /** As `ask`, and waits until the run removes the image. */
   async askAndBegin(): Promise<void> {
     const value = await this.ask();
-    await eventually(`the run for ${value} begins`, () => this.#began('annotation') >= this.asked.length, 30_000);
+    const isRemoving = (): boolean => this.node.removeCalls().length >= this.asked.length;
+    await eventually(`the run for ${value} removes an image`, isRemoving, outageDeadlineMs);
   }
 
   /** The last value asked for is done, and the Node says so. */
@@ -137,7 +138,8 @@ export class StrickenNode {
     return {
       requests: records.filter(({ msg }) => msg === 'a request is accepted').map(({ request }) => request),
       runs: { annotation: this.#began('annotation'), imagelist: this.#began('imagelist') },
-      removed: this.node.store.removals.map(({ names }) => names.join(' ')),
+      // Sorted: a run may take along what the next was asked for.
+      removed: this.node.store.removals.map(({ names }) => names.join(' ')).toSorted(),
       isRunning,
     };
   }
@@ -147,7 +149,7 @@ export class StrickenNode {
     return {
       requests: this.asked,
       runs: { annotation: this.asked.length, imagelist: imageLists },
-      removed: this.asked.map((_, index) => imageOf(index + 1)),
+      removed: this.asked.map((_, index) => imageOf(index + 1)).toSorted(),
       isRunning: true,
     };
   }

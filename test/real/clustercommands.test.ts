@@ -1,4 +1,5 @@
-import { type ClusterUnderTest, describeClusterCommands } from '../contract/cli/cluster.contract.ts';
+import type { ClusterUnderTest } from '../contract/cli/cluster/setting.ts';
+import { describeClusterCommands } from '../contract/cli/cluster.contract.ts';
 import { mainScript } from '../harness/command.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
 

@@ -22,7 +22,7 @@ const maxStruck = 90;
 const timerSlackMs = 50;
 
 let plane: ControlPlane;
-let nodes: StrickenNode[] = [];
+const nodes: StrickenNode[] = [];
 let imageLists = 0;
 
 beforeAll(async () => {
@@ -38,9 +38,9 @@ beforeAll(async () => {
   await plane.api.create('/api/v1/nodes', {
     metadata: { name: 'held', annotations: { 'nodetender.dev/hold': 'mine' } },
   });
-  nodes = await Promise.all(
-    troubles.map(({ name, protocol }) => StrickenNode.create({ plane, namespace, account, name, protocol })),
-  );
+  for (const { name, protocol } of troubles) {
+    nodes.push(await StrickenNode.create({ plane, namespace, account, name, protocol }));
+  }
   await Promise.all(nodes.map((stricken) => stricken.startAgent()));
 });
 afterAll(async () => {

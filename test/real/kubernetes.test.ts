@@ -1,4 +1,5 @@
-import { describeKubernetesContract, type KubernetesUnderTest } from '../contract/kubernetes.contract.ts';
+import { describeKubernetesContract } from '../contract/kubernetes.contract.ts';
+import type { KubernetesUnderTest } from '../contract/kubernetes/setting.ts';
 import { agentPort } from '../harness/agentport.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
 

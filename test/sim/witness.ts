@@ -125,8 +125,8 @@ export class Witness {
     if (planned.toSorted().join() !== ended.toSorted().join()) {
       throw new Violation(`${planned.length} images were planned, ${ended.length} are accounted for`);
     }
-    for (const { id, name } of report.removed) {
-      if (this.#store.images.has(id)) throw new Violation(`${name} is reported as removed, and is there`);
+    for (const { id, name, cameBack } of report.removed) {
+      if (this.#store.images.has(id) && !cameBack) throw new Violation(`${name} is reported as removed, and is there`);
     }
   }
 

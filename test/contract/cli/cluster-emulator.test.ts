@@ -1,6 +1,7 @@
 import { KubernetesServer } from '../../emulators/kubernetes/server.ts';
 import { eventually } from '../../harness/eventually.ts';
-import { type ClusterUnderTest, describeClusterCommands } from './cluster.contract.ts';
+import { describeClusterCommands } from './cluster.contract.ts';
+import type { ClusterUnderTest } from './cluster/setting.ts';
 
 describeClusterCommands('the emulated API server', start);
 

@@ -11,7 +11,16 @@ const report: Report = {
   outcome: 'done',
   error: undefined,
   plan: { plannedAtMs: 0, keep: [], remove: [] },
-  removed: [{ id: 'a', name: 'registry.example/a:1', sizeBytes: 2048, code: 'unused', reason: 'unused for 9 days' }],
+  removed: [
+    {
+      id: 'a',
+      name: 'registry.example/a:1',
+      sizeBytes: 2048,
+      code: 'unused',
+      reason: 'unused for 9 days',
+      cameBack: false,
+    },
+  ],
   skipped: [{ id: 'b', name: 'registry.example/b:1', why: 'container web uses it' }],
   failed: [{ id: 'c', name: 'registry.example/c:1', message: 'disk on\nfire' }],
   estimatedFreedBytes: 2048,
@@ -37,6 +46,11 @@ describe('the report of a cleaning', () => {
       'failed registry.example/c:1 disk on?fire',
       '',
     ]);
+  });
+
+  it('says of an image that went and is there again that somebody pulled it', () => {
+    const removed = report.removed.map((image) => ({ ...image, cameBack: true }));
+    expect(printed({ removed }).stdout).toContain('unused for 9 days; somebody pulled it again during the run');
   });
 
   it('counts, and calls estimated and measured bytes by their names', () => {

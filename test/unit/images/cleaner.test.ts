@@ -118,6 +118,30 @@ describe('what changes during a run', () => {
     expect(report.skipped[0]?.why).toBe('it was gone already');
   });
 
+  it('an image that was seen gone and is pulled again was removed, and came back: no failure, no back-off', async () => {
+    const node = await nodeWithOld(6);
+    const gone = firstToGo(node);
+    const pull = (): unknown => node.store.addImage({ tags: [gone.tag] });
+    // Two went in the first burst; the look before the second saw it.
+    node.faults.add({ methods: ['RemoveImage'], after: 2, times: 1, onCall: () => void pull() });
+    const report = await node.clean(usualPolicy, twoAtATime);
+    expect(counts(report)).toEqual(['done', 6, 0, 0]);
+    expect(report.removed.filter(({ cameBack }) => cameBack).map(({ id }) => id)).toEqual([gone.id]);
+    expect(node.store.images.has(gone.id)).toBe(true);
+    expect(node.history.of(gone.id).failure).toBeUndefined();
+  });
+
+  it('an image that is pulled again before any look saw it gone counts as failed: it cannot be told from one that stayed', async () => {
+    const node = await nodeWithOld(2);
+    const gone = firstToGo(node);
+    const send = node.port.removeImage.bind(node.port);
+    node.port.removeImage = async (id) => {
+      await send(id);
+      if (id === gone.id) node.store.addImage({ tags: [gone.tag] });
+    };
+    expect(counts(await node.clean(usualPolicy))).toEqual(['done', 1, 0, 1]);
+  });
+
   it('a use that cannot be explained ends all removals', async () => {
     const user = { kind: 'pod', pod: { namespace: 'shop', name: 'web', uid: 'u' } } as const;
     let isNamed = false;
@@ -357,6 +381,11 @@ const twoAtATime = { pace: paceOf({ burst: 2, pauseMs: 100, slowCallMs: 2000 }) 
 
 function onFirstRemoval(node: EmulatedNode, change: (store: RuntimeStore) => unknown): void {
   node.faults.add({ methods: ['RemoveImage'], times: 1, onCall: () => void change(node.store) });
+}
+
+function firstToGo(node: EmulatedNode): { readonly id: string; readonly tag: string } {
+  const [first] = [...node.store.images.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { id: first?.id ?? '', tag: first?.tags[0] ?? '' };
 }
 
 /** The tag of the image that goes last: of the same age, they go by ID. */

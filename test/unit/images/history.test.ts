@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -355,6 +355,36 @@ describe('the file', () => {
     await Promise.all([first, history.save(), history.save()]);
     expect((await node.open()).size).toBe(2);
   });
+
+  it('is whole whatever two agents on one directory write at the same time', async () => {
+    const node = new Node();
+    const [one, other] = [await node.open(), await node.open()];
+    node.look(one, ['a']);
+    node.look(other, ['a', 'b']);
+    for (let round = 0; round < 3; round += 1) await Promise.all([one.save(), other.save()]);
+    expect([one.problem, other.problem]).toEqual([undefined, undefined]);
+    expect((await node.open()).origin).toBe('ok');
+    expect([...node.directory.files.keys()]).toEqual([path]);
+  });
+
+  it('what crashes left half-written goes ten minutes later, and nothing that another agent may be writing', async () => {
+    const node = new Node();
+    const history = await node.open();
+    node.look(history, ['a']);
+    for (const nowMs of [0, 5 * minute]) {
+      node.directory.nowMs = nowMs;
+      node.directory.losePowerAfter(10);
+      await history.save();
+      node.directory.restart({ unflushedRenameIsLost: false });
+    }
+    expect(node.directory.files.size).toBe(2);
+    node.directory.nowMs = 11 * minute;
+    await history.save();
+    expect([history.problem, node.directory.files.size, node.directory.files.has(path)]).toEqual([undefined, 2, true]);
+    node.directory.nowMs = 16 * minute;
+    await history.save();
+    expect([...node.directory.files.keys()]).toEqual([path]);
+  });
 });
 
 describe('on a real disk', () => {
@@ -373,11 +403,30 @@ describe('on a real disk', () => {
     await history.save();
     const again = await History.open(options);
     expect([again.origin, again.of('a')]).toEqual(['ok', history.of('a')]);
+    expect(await readdir(options.directory)).toEqual(['history.json']);
 
     const file = join(options.directory, 'history.json');
     await writeFile(file, (await readFile(file, 'utf8')).slice(0, 40));
     expect((await History.open(options)).origin).toBe('corrupt');
     expect(await readFile(`${file}.corrupt`, 'utf8')).toHaveLength(40);
+  });
+
+  it('clears what a crash left, also of an agent that knew one temporary name only', async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nodetender-history-'));
+    const history = await History.open({ directory, clock: new VirtualClock() });
+    history.observe({ images: [], usedIds: new Set(), complete: true });
+    for (const name of [
+      '.history.json.new',
+      '.history.json.0a.new',
+      '.schedule.json.0a.new',
+      '.history.json.fresh.new',
+    ]) {
+      await writeFile(join(directory, name), '{');
+      if (!name.includes('fresh')) await utimes(join(directory, name), new Date(0), new Date(0));
+    }
+    await history.save();
+    const left = (await readdir(directory)).toSorted();
+    expect(left).toEqual(['.history.json.fresh.new', '.schedule.json.0a.new', 'history.json']);
   });
 
   it('a directory that is a file is a problem, not a crash', async () => {

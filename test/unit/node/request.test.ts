@@ -55,6 +55,12 @@ describe('a value of nodetender.dev/clean', () => {
     '["a"]',
     '{"dryRun": true}',
     'dry-run alpine:*',
+    // Meant to remove nothing: no cleaning may come of it.
+    'dryrun',
+    'dry_run-1',
+    'Dry-Run',
+    'DRYRUN 2',
+    ' dry-run',
     'x'.repeat(254),
     'ä',
     'a\nb',

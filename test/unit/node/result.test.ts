@@ -19,7 +19,7 @@ const image = (name: string): ImageRecord => ({
 const removal = (name: string) => ({ image: image(name), verdict: 'remove', code: 'unused', reason: 'r' }) as const;
 const keeping = (name: string) => ({ image: image(name), verdict: 'keep', code: 'in-use', reason: 'r' }) as const;
 const removed = (name: string) =>
-  ({ id: name, name, sizeBytes: 1024 ** 2, code: 'unused', reason: 'unused for 8 days' }) as const;
+  ({ id: name, name, sizeBytes: 1024 ** 2, code: 'unused', reason: 'unused for 8 days', cameBack: false }) as const;
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `registry.example/${name}:1`);
 const report: Report = {

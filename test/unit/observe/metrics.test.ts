@@ -43,7 +43,7 @@ const report: Report = {
   outcome: 'done',
   error: undefined,
   plan: { plannedAtMs: 1_000_000, keep: [kept], remove: [removed] },
-  removed: [{ id: 'a', name: 'a', sizeBytes: 10, code: 'unused', reason: 'r' }],
+  removed: [{ id: 'a', name: 'a', sizeBytes: 10, code: 'unused', reason: 'r', cameBack: false }],
   skipped: [{ id: 'c', name: 'c', why: 'w' }],
   failed: [{ id: 'd', name: 'd', message: 'm' }],
   estimatedFreedBytes: 10,

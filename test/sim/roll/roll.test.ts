@@ -4,7 +4,10 @@ import type { KubernetesObject, KubernetesPort } from '../../../agent/cluster/po
 import { Violation } from '../witness.ts';
 import { type RollMutation, RollWorld } from './world.ts';
 
-/** `NODETENDER_SIM_SEED=17` repeats one world with its trace; `NODETENDER_SIM_RUNS=100000` looks for rarer ones. */
+/** Of the trace of a world in which something went wrong. */
+const LAST_LINES = 120;
+
+/** `NODETENDER_SIM_SEED=17` repeats one world; `NODETENDER_SIM_RUNS=100000` looks for rarer ones. */
 const onlySeed = process.env['NODETENDER_SIM_SEED'];
 const runs = Number(process.env['NODETENDER_SIM_RUNS'] ?? 6);
 const first = Number(process.env['NODETENDER_SIM_FIRST'] ?? 1);
@@ -16,8 +19,8 @@ async function firstViolation(mutation?: RollMutation, tally: Record<string, num
     try {
       await world.live();
     } catch (error) {
-      if (mutation === undefined) console.log(world.trace.slice(-120).join('\n'));
-      return `seed ${seed}: ${error instanceof Violation ? error.message : String((error as Error).stack)}`;
+      const what = error instanceof Violation ? error.message : String((error as Error).stack);
+      return [`seed ${seed}: ${what}`, ...world.trace.slice(-LAST_LINES)].join('\n');
     }
     for (const [what, times] of Object.entries(world.happened)) tally[what] = (tally[what] ?? 0) + times;
   }

@@ -21,7 +21,7 @@ export class OwnNodeView {
     const watched = this.#watched();
     if (this.#written === undefined || watched === undefined) return watched;
     const { view, before, atMs } = this.#written;
-    const isCaughtUp = watched.uid !== view.uid || recordOf(watched) !== before;
+    const isCaughtUp = watched.uid !== view.uid || recordOn(watched) !== before;
     if (!isCaughtUp && this.#clock.monotonicMs() - atMs < patienceMs) return view;
     this.#written = undefined;
     return watched;
@@ -31,12 +31,13 @@ export class OwnNodeView {
   learn(object: NodeObject): NodeView {
     const view = viewOfNode(object);
     const watched = this.#watched();
-    const before = watched === undefined ? undefined : recordOf(watched);
-    if (before !== recordOf(view)) this.#written = { view, before, atMs: this.#clock.monotonicMs() };
+    const before = watched === undefined ? undefined : recordOn(watched);
+    if (before !== recordOn(view)) this.#written = { view, before, atMs: this.#clock.monotonicMs() };
     return view;
   }
 }
 
-function recordOf({ annotations }: NodeView): string | undefined {
+/** The annotation as it stands there. */
+export function recordOn({ annotations }: NodeView): string | undefined {
   return annotations.get(nodeAnnotations.rebootStatus);
 }

@@ -20,7 +20,7 @@ import { Asking } from './asking.ts';
 import { RebootCondition } from './condition.ts';
 import { Draining } from './draining.ts';
 import { observationOf, ReadyTime } from './observing.ts';
-import { OwnNodeView } from './ownnode.ts';
+import { OwnNodeView, recordOn } from './ownnode.ts';
 import { writeState } from './writing.ts';
 
 export interface RebootDutyOptions {
@@ -65,8 +65,10 @@ export class RebootDuty {
   readonly #readyTime: ReadyTime;
   readonly #condition: RebootCondition;
   #state: State | undefined;
-  /** A write went without an answer: what is in force stands on the Node. */
+  /** What is in force stands on the Node: at the start, and after a write without an answer. */
   #isUnsure = true;
+  /** The record on the Node as of our last read or write. */
+  #record: string | undefined;
   #rebootCall: { readonly call: RebootCall; readonly atMs: number } = { call: { kind: 'none' }, atMs: 0 };
   #lock:
     | { readonly lock: RebootLock; readonly uid: string; readonly stop: AbortController; readonly ended: Promise<void> }
@@ -131,6 +133,11 @@ export class RebootDuty {
     const { lock } = this.#followLock(before, signal);
     if (before.phase !== 'rebooting') this.#rebootCall = { call: { kind: 'none' }, atMs: 0 };
     const node = this.#own.current;
+    // A write that was given up has arrived after all, or a person has changed it: what stands there is in force.
+    if (node !== undefined && recordOn(node) !== this.#record) {
+      this.#isUnsure = true;
+      return 0;
+    }
     const facts = observationOf({
       boot,
       need,
@@ -214,7 +221,7 @@ export class RebootDuty {
     if (seen === undefined || before === undefined) throw new Error('written without a Node');
     try {
       const written = await writeState(port, { kind, before, after, seen, config: config() }, signal);
-      this.#own.learn(written);
+      this.#record = recordOn(this.#own.learn(written));
     } catch (error) {
       this.#isUnsure = true;
       throw error;
@@ -264,7 +271,7 @@ export class RebootDuty {
       if (isNodetenderError(error, 'cluster/not-found')) return undefined;
       throw error;
     }
-    this.#own.learn(found);
+    this.#record = recordOn(this.#own.learn(found));
     this.#condition.learn(found);
     const isFirst = this.#state === undefined;
     const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs());

@@ -145,7 +145,7 @@ function whyTooNew(image: ImageRecord, { policy, nowMs }: Context): Why<KeepCode
   if (!(ageMs >= policy.floorMs)) {
     return {
       code: 'just-appeared',
-      reason: `first seen ${durationInWords(ageMs)} ago, limit ${durationInWords(policy.floorMs)}`,
+      reason: `${firstSeenInWords(ageMs)}, limit ${durationInWords(policy.floorMs)}`,
     };
   }
   if (isNameless(image) && !isOrphan(image, policy, nowMs)) {
@@ -226,7 +226,22 @@ function idleSinceMs({ firstSeenMs, lastUsedMs }: ImageRecord): number {
 }
 
 function idleInWords(image: ImageRecord, { policy, nowMs }: Context): string {
-  const idle = durationInWords(nowMs - idleSinceMs(image));
-  const words = image.lastUsedMs === undefined ? `never used, first seen ${idle} ago` : `unused for ${idle}`;
+  const idleMs = nowMs - idleSinceMs(image);
+  const words = image.lastUsedMs === undefined ? neverUsedInWords(idleMs) : `unused for ${durationInWords(idleMs)}`;
   return policy.minUnusedMs > 0 ? `${words}, limit ${durationInWords(policy.minUnusedMs)}` : words;
+}
+
+/** Where nobody has looked before, nobody can say "never": all that is known is that nothing uses it at this moment. */
+function neverUsedInWords(ageMs: number): string {
+  const words = isJustNow(ageMs) ? 'nothing uses it now' : 'never used';
+  return `${words}, ${firstSeenInWords(ageMs)}`;
+}
+
+function firstSeenInWords(ageMs: number): string {
+  return isJustNow(ageMs) ? 'seen for the first time just now' : `first seen ${durationInWords(ageMs)} ago`;
+}
+
+/** What would read as 0 seconds. */
+function isJustNow(ageMs: number): boolean {
+  return !(ageMs >= 1000);
 }

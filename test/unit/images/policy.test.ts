@@ -82,6 +82,20 @@ describe('an image stays because', () => {
     );
   });
 
+  it('nobody has looked at the node before: in words that claim no more than this look saw', () => {
+    const unknown = record('app:1', { firstSeenMs: NOW_MS - 999 });
+    expect(verdictOn(unknown)).toBe('keep just-appeared: seen for the first time just now, limit 2 minutes');
+    expect(verdictOn(unknown, { floorMs: 0 })).toBe(
+      'keep used-recently: nothing uses it now, seen for the first time just now, limit 7 days',
+    );
+    expect(verdictOn(unknown, { floorMs: 0, minUnusedMs: 0 })).toBe(
+      'remove unused: nothing uses it now, seen for the first time just now',
+    );
+    expect(verdictOn(record('app:1', { firstSeenMs: NOW_MS - 1000 }), { floorMs: 0, minUnusedMs: 0 })).toBe(
+      'remove unused: never used, first seen 1 second ago',
+    );
+  });
+
   it('too little time has passed: it was used lately, or came lately and was never used', () => {
     expect(verdictOn(record('app:1', { lastUsedMs: NOW_MS - 50 * HOUR_MS }))).toBe(
       'keep used-recently: unused for 2 days 2 hours, limit 7 days',

@@ -18,7 +18,7 @@ export interface ImageColumnsOptions {
 export function imageColumns({ nowMs, agesKnown, wide, terminal }: ImageColumnsOptions): readonly Column<Decision>[] {
   const age = (thenMs: number): string => (agesKnown ? shortDuration(nowMs - thenMs) : '?');
   const lastUse = ({ image }: Decision): string => {
-    if (image.users.length > 0) return 'now';
+    if (image.users.some(({ kind }) => kind !== 'runtime')) return 'now';
     if (image.lastUsedMs !== undefined) return age(image.lastUsedMs);
     return agesKnown ? 'never' : '?';
   };

@@ -76,6 +76,7 @@ function restartNeeded(before: Config, now: Config): string[] {
     ['cluster.enabled', before.cluster.enabled, now.cluster.enabled],
     ['cluster.nodeName', before.cluster.nodeName, now.cluster.nodeName],
     ['cluster.namespace', before.cluster.namespace, now.cluster.namespace],
+    ['cluster.excludeNamespaces', before.cluster.excludeNamespaces, now.cluster.excludeNamespaces],
   ];
   return fields.filter(([, one, other]) => JSON.stringify(one) !== JSON.stringify(other)).map(([field]) => field);
 }

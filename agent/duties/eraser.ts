@@ -73,6 +73,10 @@ export class EraserDuty {
         log.error({ configMap, reason: problem }, 'exclusion list refused; its last good content stays in force');
         warnOfList(warn, configMap, problem);
       },
+      onHealth: (of, error) => {
+        if (error === undefined) log.info({ namespace: of }, 'exclusion lists are followed again');
+        else log.warn({ namespace: of, error }, 'exclusion lists cannot be followed; what was known stays in force');
+      },
       onChange: (current) => {
         const obstacle = current.known ? undefined : { code: 'exclusions-unknown' as const, reason: current.why };
         gate.set('exclusion lists', obstacle);

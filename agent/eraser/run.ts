@@ -17,6 +17,11 @@ export interface RunRecord {
   readonly newestNode: string;
   /** How many of them are through. */
   readonly reported: number;
+  /**
+   * RFC 3339, the reporter's clock, when the mark was written. API servers drop a write that changes nothing, and the other
+   * agents take a reporter whose marks they do not see for dead: each mark must differ from the one before.
+   */
+  readonly markedAt?: string | undefined;
 }
 
 const time = z.string().check(
@@ -32,6 +37,7 @@ const schema = z.object({
   nodes: count,
   newestNode: time,
   reported: count,
+  markedAt: z.optional(time),
 });
 
 /** Ours are never longer. */

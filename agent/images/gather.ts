@@ -23,6 +23,8 @@ export interface GathererOptions {
 
 /** Status calls in flight at once: enough to hide the socket's latency, too few for the runtime to feel. */
 const CONCURRENT_CALLS = 8;
+/** The configured sandbox image changes only with a restart of the runtime, and matters only while no sandbox runs it. */
+const CONFIGURATION_FRESH_MS = 10 * 60_000;
 
 /**
  * Looks at the node. One gatherer serves the sampler and the runs, because what it remembers per container and sandbox
@@ -33,6 +35,7 @@ export class Gatherer {
   /** Neither changes in the life of a sandbox or container. Both hold only what the last look listed. */
   #sandboxImages = new Map<string, string>();
   #mountedImages = new Map<string, readonly string[]>();
+  #configured: { readonly reference: string | undefined; readonly askedAtMs: number } | undefined;
   /** Containers and sandboxes of the last look, and since when (monotonic) they are the same. */
   #pods: ReadonlySet<string> = new Set();
   #podsSinceMs: number | undefined;
@@ -70,11 +73,13 @@ export class Gatherer {
       ...(await this.#sandboxUses(sandboxes, unresolved, signal)),
     ];
     for (const source of sources) uses.push(...(await source(signal)));
+    const configured = await this.#configuredSandboxImage(signal);
+    if (configured !== undefined) uses.push({ reference: configured, user: { kind: 'runtime' } });
 
     const users = await this.#usersOf(images, uses, unresolved, signal);
     history.observe({
       images: images.map((image) => ({ id: image.id, nameless: isNameless(image) })),
-      usedIds: new Set(users.keys()),
+      usedIds: new Set([...users].filter(([, known]) => known.some(isInUse)).map(([id]) => id)),
       complete: unresolved.length === 0,
     });
     const records = images.map((image): ImageRecord => {
@@ -142,6 +147,23 @@ export class Gatherer {
     return uses;
   }
 
+  /**
+   * Best effort: containerd up to 1.7 neither pins its pause image nor lists it as used while no pod runs. Where the runtime
+   * cannot be asked, what it said last holds, and the list of system images covers the usual names.
+   */
+  async #configuredSandboxImage(signal: AbortSignal | undefined): Promise<string | undefined> {
+    const { port, clock } = this.#options;
+    const askedAtMs = clock.monotonicMs();
+    const last = this.#configured;
+    if (last !== undefined && askedAtMs - last.askedAtMs < CONFIGURATION_FRESH_MS) return last.reference;
+    try {
+      this.#configured = { reference: await port.configuredSandboxImage(signal), askedAtMs };
+    } catch {
+      this.#configured = { reference: last?.reference, askedAtMs };
+    }
+    return this.#configured.reference;
+  }
+
   /** Who uses each image, by ID. What the index does not know the runtime is asked about. */
   async #usersOf(
     images: readonly RuntimeImage[],
@@ -173,8 +195,19 @@ export class Gatherer {
         for (const { user } of sameUses) known.add(user);
       }
     });
-    return new Map([...users].map(([id, known]) => [id, [...known]]));
+    return new Map([...users].map(([id, known]) => [id, usersThatCount([...known])]));
   }
+}
+
+/** Being named in the runtime's configuration is a reason to stay, and no use that makes an image younger. */
+function isInUse({ kind }: ImageUser): boolean {
+  return kind !== 'runtime';
+}
+
+/** The configuration matters only for an image that nothing uses. */
+function usersThatCount(users: ImageUser[]): ImageUser[] {
+  const inUse = users.filter(isInUse);
+  return inUse.length > 0 ? inUse : users;
 }
 
 function containerUses(container: RuntimeContainer, unresolved: UnresolvedUse[]): Use[] {

@@ -16,7 +16,9 @@ export type ImageUser =
       readonly containerName: string;
       readonly pod: PodIdentity | undefined;
     }
-  | { readonly kind: 'pod'; readonly pod: PodIdentity };
+  | { readonly kind: 'pod'; readonly pod: PodIdentity }
+  /** Nothing uses it now, but the runtime is configured to make every pod's sandbox of it: then the only user. */
+  | { readonly kind: 'runtime' };
 
 /** Everything known of one image on this node. */
 export interface ImageRecord {

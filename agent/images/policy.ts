@@ -102,7 +102,7 @@ function keepEverything({ images }: Inventory, { reference, user, why }: Unresol
 
 /** All but the budget, which needs the others' decisions. */
 function decide(image: ImageRecord, known: NamedSubject | undefined, context: Context): Decision {
-  const needed = whyNeeded(image);
+  const needed = whyNeeded(image, context.policy);
   if (needed) return { image, verdict: 'keep', code: needed.code, reason: needed.reason };
   const subject = known ?? subjectOf(image);
   const kept = whyKept(image, subject, context) ?? whyTooNew(image, context);
@@ -114,9 +114,10 @@ function decide(image: ImageRecord, known: NamedSubject | undefined, context: Co
   return { image, verdict: 'remove', code: goes.code, reason: goes.reason };
 }
 
-function whyNeeded({ users, pinned }: ImageRecord): Why<KeepCode> | undefined {
+function whyNeeded({ users, pinned }: ImageRecord, policy: Policy): Why<KeepCode> | undefined {
   const user = users[0];
-  if (user) return { code: 'in-use', reason: usersInWords(user, users.length - 1) };
+  if (user && user.kind !== 'runtime') return { code: 'in-use', reason: usersInWords(user, users.length - 1) };
+  if (user && policy.keepSystemImages) return { code: 'system', reason: userInWords(user) };
   return pinned ? { code: 'pinned', reason: 'the container runtime pins it' } : undefined;
 }
 

@@ -59,6 +59,8 @@ export function userInWords(user: ImageUser, what = 'it'): string {
       return `the sandbox of pod ${podName(user.pod)} runs ${what}`;
     case 'volume':
       return `container ${user.containerName || user.containerId.slice(0, 12)}${ofPod(user.pod)} mounts ${what} as a volume`;
+    case 'runtime':
+      return `the container runtime is configured to start pods with ${what}`;
     case 'pod':
       return `pod ${podName(user.pod)} on this node names ${what}`;
   }

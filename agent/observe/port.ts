@@ -18,6 +18,7 @@ export function countingErrors(port: RuntimePort, onError: (code: ErrorCode) => 
     listContainers: (signal) => counted(port.listContainers(signal)),
     listSandboxes: (signal) => counted(port.listSandboxes(signal)),
     sandboxImage: (id, signal) => counted(port.sandboxImage(id, signal)),
+    configuredSandboxImage: (signal) => counted(port.configuredSandboxImage(signal)),
     mountedImages: (id, signal) => counted(port.mountedImages(id, signal)),
     imageStatus: (reference, signal) => counted(port.imageStatus(reference, signal)),
     removeImage: (id) => counted(port.removeImage(id)),

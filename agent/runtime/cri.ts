@@ -77,6 +77,10 @@ export function connectRuntime(options: ConnectionOptions): CriRuntime {
       const answer = await orGone(asked);
       return answer === undefined ? undefined : decode.decodeSandboxImage(answer);
     },
+    configuredSandboxImage: async (signal) =>
+      decode.decodeConfiguredSandboxImage(
+        await connection.ask('Status', { verbose: true }, read(statusDeadlineMs, signal)),
+      ),
     mountedImages: async (containerId, signal) => {
       const answer = await orGone(connection.ask('ContainerStatus', { containerId }, read(statusDeadlineMs, signal)));
       return answer === undefined ? [] : decode.decodeMountedImages(answer);

@@ -108,6 +108,22 @@ export function decodeSandboxImage(response: unknown): string | undefined {
   return asText(image, `${where}.image`);
 }
 
+/**
+ * The `sandboxImage` of the JSON object under `config`, or undefined where the runtime does not say. What does not fit is
+ * undefined, too, and never quoted: the configuration holds passwords of registries.
+ */
+export function decodeConfiguredSandboxImage(response: unknown): string | undefined {
+  const { info } = asRecord(response, 'Status');
+  const { config } = info === undefined || info === null ? {} : asRecord(info, 'Status: info');
+  if (typeof config !== 'string') return undefined;
+  try {
+    const { sandboxImage } = asRecord(JSON.parse(config), 'Status: info["config"]');
+    return typeof sandboxImage === 'string' && sandboxImage !== '' ? sandboxImage : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** References of the images among a container's mounts. */
 export function decodeMountedImages(response: unknown): string[] {
   const status = asRecord(asRecord(response, 'ContainerStatus').status, 'ContainerStatus: status');

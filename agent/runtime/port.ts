@@ -13,6 +13,8 @@ export interface RuntimePort {
   listSandboxes(signal?: AbortSignal): Promise<readonly RuntimeSandbox[]>;
   /** The reference of the image a sandbox itself runs (pause), or undefined where the runtime does not say or the sandbox is gone. */
   sandboxImage(sandboxId: string, signal?: AbortSignal): Promise<string | undefined>;
+  /** The image of which the runtime is configured to make sandboxes, or undefined where it does not say (containerd 2.x pins it instead). */
+  configuredSandboxImage(signal?: AbortSignal): Promise<string | undefined>;
   /** References of the images mounted into a container as volumes; empty when the container is gone. */
   mountedImages(containerId: string, signal?: AbortSignal): Promise<readonly string[]>;
   /** The image a reference resolves to, by the runtime's own rules, or undefined when it is not on the node. */

@@ -45,6 +45,7 @@ for (const [kind, streams] of [
 function newStore(kind: RuntimeKind): RuntimeStore {
   const store = new RuntimeStore({ kind, cost: measuredCost });
   store.addImage({ tags: [pauseImage] });
+  if (kind === 'containerd') store.configuredSandboxImage = pauseImage;
   return store;
 }
 
@@ -52,6 +53,7 @@ function newStore(kind: RuntimeKind): RuntimeStore {
 function driving(store: RuntimeStore): Omit<RuntimeUnderTest, 'port' | 'restart' | 'dispose'> {
   return {
     refusesInUse: store.kind === 'cri-o',
+    configuredSandboxImage: store.configuredSandboxImage,
     importImages: async (images) => {
       for (const { content, tags } of images) store.addImage({ seed: content, tags });
     },

@@ -23,6 +23,8 @@ export interface RuntimeUnderTest {
   readonly port: RuntimePort;
   /** CRI-O refuses to remove an image in use; containerd does not ask. */
   readonly refusesInUse: boolean;
+  /** What its configuration names, where it says so over CRI: containerd before 2.0. */
+  readonly configuredSandboxImage: string | undefined;
   importImages(images: readonly ImageToImport[]): Promise<void>;
   /** Makes a pod with one container, and brings that to `state`. */
   createContainer(spec: ContainerToCreate): Promise<{ readonly containerId: string; readonly sandboxId: string }>;
@@ -139,6 +141,10 @@ export function describeRuntimeContract(name: string, start: () => Promise<Runti
       const reference = await port.sandboxImage(ids.sandboxId);
       expect(await port.imageStatus(reference ?? '')).toBeDefined();
       await runtime.removeContainer(ids);
+    });
+
+    it('names the image it is configured to make sandboxes of, where it says', async () => {
+      expect(await port.configuredSandboxImage()).toBe(runtime.configuredSandboxImage);
     });
 
     it('finds no mounted image in a plain container, and nothing of what is gone', async () => {

@@ -2,6 +2,7 @@ import { connectRuntime } from '../../agent/runtime/cri.ts';
 import { describeRuntimeContract, type RuntimeUnderTest } from '../contract/runtime.contract.ts';
 import { type Generation, generations } from '../harness/components.ts';
 import { Containerd } from '../harness/containerd.ts';
+import { pauseImage } from '../harness/containerdconfig.ts';
 import { ImageBatch } from '../harness/images.ts';
 import { addContainer, runPod } from '../harness/pods.ts';
 
@@ -12,6 +13,7 @@ async function start(generation: Generation): Promise<RuntimeUnderTest> {
   return {
     port: connectRuntime({ endpoint: containerd.endpoint }),
     refusesInUse: false,
+    configuredSandboxImage: generation === '1.6' ? pauseImage : undefined,
     importImages: async (images) => {
       const batch = new ImageBatch(containerd);
       for (const { content, tags } of images) batch.add({ content, names: tags });

@@ -87,6 +87,7 @@ export class Witness {
         return sandboxes;
       },
       sandboxImage: (id, signal) => noting(port.sandboxImage(id, signal)),
+      configuredSandboxImage: (signal) => noting(port.configuredSandboxImage(signal)),
       mountedImages: (id, signal) => noting(port.mountedImages(id, signal)),
       imageStatus: (reference, signal) => noting(port.imageStatus(reference, signal)),
       removeImage: async (id) => {

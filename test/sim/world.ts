@@ -278,6 +278,7 @@ function mortal(port: RuntimePort, life: { isDead: boolean }, witness: () => Wit
     listContainers: (signal) => whileAlive((port) => port.listContainers(signal)),
     listSandboxes: (signal) => whileAlive((port) => port.listSandboxes(signal)),
     sandboxImage: (id, signal) => whileAlive((port) => port.sandboxImage(id, signal)),
+    configuredSandboxImage: (signal) => whileAlive((port) => port.configuredSandboxImage(signal)),
     mountedImages: (id, signal) => whileAlive((port) => port.mountedImages(id, signal)),
     imageStatus: (reference, signal) => whileAlive((port) => port.imageStatus(reference, signal)),
     removeImage: (id) => whileAlive((port) => port.removeImage(id)),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import type { Clock, Random } from '../../clock.ts';
+import type { ClusterError } from '../../cluster/errors.ts';
 import { type ConfigMapObject, configMaps } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import { type Change, Watched } from '../../cluster/watch.ts';
@@ -23,6 +24,8 @@ export interface ExclusionsOptions {
   readonly directory: string;
   /** Told once for each new problem of a ConfigMap (`namespace/name`), and once when it is gone (undefined). */
   readonly onProblem: (configMap: string, problem: string | undefined) => void;
+  /** Told when the lists of a namespace cannot be followed (why), and when they can again (undefined). */
+  readonly onHealth?: ((namespace: string, problem: ClusterError | undefined) => void) | undefined;
   /** Told what is in force at first and after each change. */
   readonly onChange?: ((current: ExcludedRules) => void) | undefined;
   readonly clock: Clock;
@@ -84,6 +87,7 @@ export class Exclusions {
           // Never throws: that a ConfigMap is there and cannot be read must be known, too.
           project: readExclusionList,
           onChange: (change) => this.#changed(change),
+          onHealth: (problem) => options.onHealth?.(namespace, problem),
           clock,
           random,
         }),

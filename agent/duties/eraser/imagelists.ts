@@ -56,7 +56,10 @@ const contestMs = 1_200;
  * they see its mark, and one alone waits a second.
  */
 const contestExponent = 1 / 4;
-/** A reporter marks a list under way every 10 s: after this long without a mark it is gone. */
+/**
+ * A reporter marks a list under way every 10 s: after this long without a mark it is gone. Who notices contests as in the
+ * beginning, or a thousand would each take the Lease from the one before within seconds.
+ */
 const silenceMs = 30_000;
 const spreadMs = 10_000;
 const retry: Backoff = { firstMs: 1_000, maxMs: 60_000 };
@@ -143,7 +146,7 @@ export class ImageLists {
       const step = nextStep(list, list.run, this.#resultOf(list.name)?.generation);
       if (step === 'none') this.#patience.delete(list.uid);
       else if (step === 'follow')
-        this.#patience.set(list.uid, { atMs: nowMs + silenceMs + spreadMs * random(), begun: true });
+        this.#patience.set(list.uid, { atMs: nowMs + silenceMs + spreadMs * random() ** contestExponent, begun: true });
       else this.#patience.set(list.uid, { atMs: nowMs + contestMs * random() ** contestExponent, begun: false });
     }
     for (const bell of [this.#work, this.#contest, this.#count]) bell.ring();
@@ -248,7 +251,7 @@ export class ImageLists {
         await this.#contestOrAfter(waitMs, signal);
         continue;
       }
-      let againMs = leaseSeconds * 1000 + spreadMs * random();
+      let againMs = leaseSeconds * 1000 + spreadMs * random() ** contestExponent;
       try {
         if (await this.#lease.take(next?.begun === true, signal)) {
           log.info({ node: this.#options.nodeName }, 'this agent sums up ImageLists');

@@ -236,7 +236,8 @@ export class Reporter {
     signal: AbortSignal,
     resourceVersion?: string,
   ): Promise<void> {
-    const annotations = { [`${annotationPrefix}${runAnnotation}`]: encodeRun(record) };
+    const markedAt = new Date(this.#options.clock.nowMs()).toISOString();
+    const annotations = { [`${annotationPrefix}${runAnnotation}`]: encodeRun({ ...record, markedAt }) };
     const metadata = { uid, annotations, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     await this.#options.port.patch(imageLists, { name }, { type: 'merge', body: { metadata } }, { signal });
     this.#written.set(uid, record);

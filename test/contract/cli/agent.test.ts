@@ -180,12 +180,12 @@ describe('the agent', () => {
   it('says which changed settings need a restart', async () => {
     const agent = await Agent.start();
     await agent.untilReady();
-    await node.writeConfig('http: {address: "127.0.0.1:1"}\n');
+    await node.writeConfig('http: {address: "127.0.0.1:1"}\ncluster: {excludeNamespaces: [lists]}\n');
     agent.command.signal('SIGHUP');
     await agent.command.untilSaid(/need a restart/);
     expect(
       agent.command.log().find(({ msg }) => msg === 'these settings need a restart of the agent')?.['fields'],
-    ).toEqual(['http.address']);
+    ).toEqual(['http.address', 'cluster.excludeNamespaces']);
   });
 
   it('does not begin with a bad configuration', async () => {

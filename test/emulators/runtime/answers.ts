@@ -16,7 +16,13 @@ export const answerers: Readonly<Record<Method, (store: RuntimeStore, argument: 
       runtimeVersion: '0.0.0-emulated',
       runtimeApiVersion: 'v1',
     }),
-    Status: () => ({ status: { conditions: [condition('RuntimeReady'), condition('NetworkReady')] } }),
+    Status: ({ configuredSandboxImage }, argument) => {
+      const config = JSON.stringify({ containerd: { snapshotter: 'overlayfs' }, sandboxImage: configuredSandboxImage });
+      return {
+        status: { conditions: [condition('RuntimeReady'), condition('NetworkReady')] },
+        info: argument === 'verbose' && configuredSandboxImage !== undefined ? { config, golang: '"go1.19"' } : {},
+      };
+    },
     ListImages: images,
     StreamImages: images,
     ListContainers: containers,

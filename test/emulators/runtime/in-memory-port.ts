@@ -64,6 +64,7 @@ export function inMemoryPort(
         [...store.sandboxes.values()].map(({ id, state, createdAtMs, pod }) => ({ id, state, createdAtMs, pod })),
       ),
     sandboxImage: (id, signal) => call('PodSandboxStatus', id, signal, () => store.sandboxes.get(id)?.image),
+    configuredSandboxImage: (signal) => call('Status', '', signal, () => store.configuredSandboxImage),
     mountedImages: (id, signal) => call('ContainerStatus', id, signal, () => store.containers.get(id)?.mounts ?? []),
     imageStatus: (reference, signal) =>
       call('ImageStatus', reference, signal, () => {

@@ -13,7 +13,7 @@ import { type Answer, answerers, streamed } from './answers.ts';
 import { Faults, type Method } from './faults.ts';
 import { type RuntimeStore, StoreError } from './store.ts';
 
-type Request = Record<string, Record<string, string> | string | undefined>;
+type Request = Record<string, Record<string, string> | string | boolean | undefined>;
 
 export interface ServerOptions {
   readonly store: RuntimeStore;
@@ -115,7 +115,8 @@ export class RuntimeServer {
 
 /** Every request of ours has at most one argument: an image, a container or a sandbox. */
 function argumentOf(request: Request): string {
-  const { image, containerId, podSandboxId } = request;
+  const { image, containerId, podSandboxId, verbose } = request;
+  if (verbose === true && podSandboxId === undefined) return 'verbose';
   const argument = typeof image === 'object' ? image.image : (containerId ?? podSandboxId);
   return typeof argument === 'string' ? argument : '';
 }

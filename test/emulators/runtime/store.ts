@@ -111,6 +111,8 @@ export class RuntimeStore {
   readonly sandboxes = new Map<string, StoredSandbox>();
   /** Every image taken away by RemoveImage, oldest first. */
   readonly removals: Removal[] = [];
+  /** As containerd before 2.0 says it in its Status; undefined: the runtime does not say. */
+  configuredSandboxImage: string | undefined;
   readonly clock: Clock;
   readonly #collector: GarbageCollector;
   /** Normalised name → ID of the image that holds it: a name belongs to one image. */

@@ -53,6 +53,24 @@ describe('an image is in use', () => {
     expect(users(await look(node), 'registry.k8s.io/odd-pause:9')).toEqual([{ kind: 'sandbox', id, pod }]);
   });
 
+  it('by the runtime that makes sandboxes of it, also while there is none; it is asked once in ten minutes', async () => {
+    const node = await create();
+    node.store.addImage({ tags: ['mirror.example/base/sandbox:7'] });
+    node.store.configuredSandboxImage = 'mirror.example/base/sandbox:7';
+    for (let round = 0; round < 3; round += 1) {
+      expect(users(await look(node), 'mirror.example/base/sandbox:7')).toEqual([{ kind: 'runtime' }]);
+    }
+    expect(calls(node, 'Status')).toBe(1);
+    expect(node.history.of(node.store.resolve('mirror.example/base/sandbox:7')?.id ?? '').lastUsedMs).toBeUndefined();
+    // What it said holds while it cannot be asked.
+    await node.clock.advance(10 * MINUTE_MS);
+    node.faults.add({ methods: ['Status'], error: { code: 2, details: 'no configuration' } });
+    expect(users(await look(node), 'mirror.example/base/sandbox:7')).toEqual([{ kind: 'runtime' }]);
+    expect(calls(node, 'Status')).toBe(2);
+    const id = node.store.createSandbox({ pod, image: 'mirror.example/base/sandbox:7' });
+    expect(users(await look(node), 'mirror.example/base/sandbox:7')).toEqual([{ kind: 'sandbox', id, pod }]);
+  });
+
   it('by the container that mounts it as a volume', async () => {
     const node = await create();
     node.store.addImage({ tags: ['docker.io/library/web:1'] });

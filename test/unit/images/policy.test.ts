@@ -21,7 +21,19 @@ describe('an image stays because', () => {
   it('a container uses it, in any state', () => {
     expect(verdictOn(record('app:1', { users: [user] }))).toBe('keep in-use: container web of pod shop/web-7f uses it');
     expect(
-      verdictOn(record('app:1', { users: [{ ...user, kind: 'container', id: 'c', name: 'job', state: 'exited' }] })),
+      verdictOn(
+        record('app:1', {
+          users: [
+            {
+              kind: 'container',
+              id: 'c',
+              name: 'job',
+              state: 'exited',
+              pod: { namespace: 'shop', name: 'web-7f', uid: 'u' },
+            },
+          ],
+        }),
+      ),
     ).toBe('keep in-use: exited container job of pod shop/web-7f uses it');
     expect(
       verdictOn(
@@ -80,6 +92,14 @@ describe('an image stays because', () => {
     expect(verdictOn(record('app:1', { firstSeenMs: NOW_MS }), { minUnusedMs: 0, floorMs: 0 })).toMatch(
       /^remove unused/,
     );
+  });
+
+  it('the runtime makes sandboxes of it, whatever is asked, unless system images are given up', () => {
+    const image = record('mirror.example/base/sandbox:7', { users: [{ kind: 'runtime' }] });
+    expect(verdictOn(image, { requested: rules('*') })).toBe(
+      'keep system: the container runtime is configured to start pods with it',
+    );
+    expect(verdictOn(image, { keepSystemImages: false })).toMatch(/^remove unused/);
   });
 
   it('nobody has looked at the node before: in words that claim no more than this look saw', () => {

@@ -4,6 +4,7 @@ import {
   decodeFilesystems,
   decodeImages,
   decodeImageStatus,
+  decodeConfiguredSandboxImage,
   decodeMountedImages,
   decodeReadiness,
   decodeSandboxes,
@@ -147,6 +148,20 @@ describe('a sandbox', () => {
     expect(decodeSandboxImage({ info: {} })).toBeUndefined();
     expect(() => decodeSandboxImage({ info: { info: '{"image":' } })).toThrow(/expected a JSON object/);
     expect(() => decodeSandboxImage({ info: { info: '{"image":7}' } })).toThrow(/expected a string, found 7/);
+  });
+});
+
+describe('the configured sandbox image', () => {
+  it('is named in the JSON of the runtime configuration; what says nothing of it, or is broken, names none', () => {
+    const named = (config: string): string | undefined => decodeConfiguredSandboxImage({ info: { config } });
+    expect(named('{"sandboxImage":"mirror.example/base/sandbox:7","registry":{}}')).toBe(
+      'mirror.example/base/sandbox:7',
+    );
+    for (const config of ['{}', '{"sandboxImage":""}', '{"sandboxImage":7}', '[]', 'null', '{"sandboxImage":']) {
+      expect(named(config)).toBeUndefined();
+    }
+    expect(decodeConfiguredSandboxImage({ info: {} })).toBeUndefined();
+    expect(decodeConfiguredSandboxImage({})).toBeUndefined();
   });
 });
 

@@ -27,6 +27,7 @@ const decoders = {
   containers: decode.decodeContainers,
   sandboxes: decode.decodeSandboxes,
   sandboxImage: decode.decodeSandboxImage,
+  configuredSandboxImage: decode.decodeConfiguredSandboxImage,
   mountedImages: decode.decodeMountedImages,
   filesystems: decode.decodeFilesystems,
   version: decode.decodeVersion,
@@ -107,6 +108,7 @@ describe('bytes', () => {
     ['ImageFsInfo', imageService.ImageFsInfo, decode.decodeFilesystems],
     ['ListContainers', runtimeService.ListContainers, decode.decodeContainers],
     ['ListPodSandbox', runtimeService.ListPodSandbox, decode.decodeSandboxes],
+    ['Status', runtimeService.Status, decode.decodeConfiguredSandboxImage],
     ['PodSandboxStatus', runtimeService.PodSandboxStatus, decode.decodeSandboxImage],
     ['ContainerStatus', runtimeService.ContainerStatus, decode.decodeMountedImages],
   ];

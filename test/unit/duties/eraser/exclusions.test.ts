@@ -13,6 +13,8 @@ type Event = WatchEvent<ConfigMapObject>;
 class ConfigMaps {
   readonly objects = new Map<string, ConfigMapObject>();
   reachable = true;
+  /** A namespace whose ConfigMaps may not be read. */
+  forbidden: string | undefined;
   #version = 1;
   readonly #waiting = new Set<{ readonly scope: Scope; readonly push: (event: Event) => void }>();
 
@@ -31,6 +33,7 @@ class ConfigMaps {
 
   get port(): Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'> {
     const list = async <T extends KubernetesObject, V>(_: Resource<T>, scope: Scope, project: (object: T) => V) => {
+      if (scope.namespace === this.forbidden) throw new ClusterError('cluster/forbidden', 'not granted');
       if (!this.reachable) throw new ClusterError('cluster/unavailable', 'away');
       const found = [...this.objects.values()].filter(({ metadata }) => metadata.namespace === scope.namespace);
       return { items: found.map((one) => project(one as unknown as T)), resourceVersion: String(this.#version) };
@@ -69,6 +72,7 @@ class World {
   readonly cluster = new ConfigMaps();
   readonly directory = new StateDirectory();
   readonly told: string[] = [];
+  readonly health: string[] = [];
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -79,6 +83,7 @@ class World {
       namespaces: ['nodetender', 'kube-system', 'nodetender'],
       directory: '/state',
       onProblem: (configMap, problem) => this.told.push(`${configMap}: ${problem ?? 'solved'}`),
+      onHealth: (namespace, problem) => this.health.push(`${namespace}: ${problem?.code ?? 'followed'}`),
       clock: this.clock,
       random: () => 0.5,
       fileSystem: this.directory,
@@ -131,6 +136,19 @@ describe('exclusion lists', () => {
     expect(inForce(exclusions)).toContain('never read');
     world.cluster.reachable = true;
     await world.clock.advance(60_000);
+    expect(inForce(exclusions)).toEqual([]);
+    await world.stop();
+  });
+
+  it('of a namespace that may not be read are told, and leave everything where it is', async () => {
+    const world = new World();
+    world.cluster.forbidden = 'kube-system';
+    const exclusions = await world.start();
+    expect(world.health).toEqual(['kube-system: cluster/forbidden']);
+    expect(inForce(exclusions)).toContain('never read');
+    world.cluster.forbidden = undefined;
+    await world.clock.advance(60_000);
+    expect(world.health).toEqual(['kube-system: cluster/forbidden', 'kube-system: followed']);
     expect(inForce(exclusions)).toEqual([]);
     await world.stop();
   });

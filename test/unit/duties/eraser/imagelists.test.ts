@@ -15,6 +15,7 @@ import { emptyReport } from '../../images/examples.ts';
 const MINUTE_MS = 60_000;
 const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const lists = '/apis/eraser.sh/v1/imagelists';
+const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/nodetender-imagelist';
 
 /** Agents that care for ImageLists on an emulated API server and a virtual clock; runs are done as soon as asked for. */
 class Setting {
@@ -146,5 +147,28 @@ describe('ImageLists', () => {
     await clock.advance(5 * MINUTE_MS);
     expect((await setting.send('GET', `${lists}/list`))['status']).toMatchObject({ success: 3, failed: 0, skipped: 0 });
     expect(setting.ran.toSorted()).toEqual(['list on a', 'list on b', 'list on c']);
+  });
+
+  it('count a node that does not report as failed when its time is over, by the agent that began', async () => {
+    const { clock } = setting;
+    await setting.send('POST', crds, imageListCrd);
+    for (const [name, luck] of [
+      ['a', 0.1],
+      ['b', 0.5],
+      ['c', 0.9],
+    ] as const)
+      await setting.start(name, luck);
+    await setting.send('POST', '/api/v1/nodes', { metadata: { name: 'silent' } });
+    await clock.advance(MINUTE_MS);
+    await setting.apply('list');
+    for (let minute = 1; minute < 15; minute += 1) {
+      await clock.advance(MINUTE_MS);
+      // There is nothing new to tell, and still nobody takes it for dead.
+      expect(await setting.send('GET', lease)).toMatchObject({ spec: { holderIdentity: 'a' } });
+    }
+    expect((await setting.send('GET', `${lists}/list`))['status']).toBeUndefined();
+    await clock.advance(2 * MINUTE_MS);
+    const { status } = await setting.send('GET', `${lists}/list`);
+    expect(status).toMatchObject({ success: 3, failed: 1, skipped: 0 });
   });
 });

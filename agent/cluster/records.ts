@@ -65,6 +65,8 @@ export type ImageListResults = ReadonlyMap<string, ImageListResult>;
 
 /** Bytes of one annotation's value. */
 export const maxRecordBytes = 4096;
+/** Results push each other out of it: one that is not read counts as none, so there is room for all that may be under way. */
+export const maxImageListsBytes = 16_384;
 /** Characters of a value of `nodetender.dev/clean`, so that a result always has room to name it. */
 export const maxRequestLength = 253;
 /** Names and messages longer than this are shortened, from where they begin. */
@@ -117,7 +119,7 @@ export function encodeLastClean(record: LastClean): string {
   const kept = Object.fromEntries(Object.entries(record.kept).slice(0, maxReasons));
   const error = record.error === null ? null : shortened(record.error);
   // As many names as there is room for.
-  return encodeFitting(record.images.map(shortened), (images) => ({ ...record, error, kept, images }));
+  return encodeFitting(record.images.map(shortened), (images) => ({ ...record, error, kept, images }), maxRecordBytes);
 }
 
 export function decodeLastClean(value: string): Decoded<LastClean> {
@@ -135,26 +137,30 @@ export function decodeStatus(value: string): Decoded<NodeStatus> {
 /** The results that happened last, as many as there is room for. */
 export function encodeImageLists(results: ImageListResults): string {
   const newestFirst = [...results].toSorted(([, one], [, other]) => Date.parse(other.at) - Date.parse(one.at));
-  return encodeFitting(newestFirst.slice(0, maxImageLists), (kept) => Object.fromEntries(kept));
+  return encodeFitting(newestFirst.slice(0, maxImageLists), (kept) => Object.fromEntries(kept), maxImageListsBytes);
 }
 
 export function decodeImageLists(value: string): Decoded<ImageListResults> {
-  const decoded = decode(imageListsSchema, value);
+  const decoded = decode(imageListsSchema, value, maxImageListsBytes);
   return decoded.ok ? { ok: true, value: new Map(Object.entries(decoded.value)) } : decoded;
 }
 
 /** The JSON of the longest beginning of `items` that fits. */
-function encodeFitting<T>(items: readonly T[], whole: (items: readonly T[]) => object): string {
+function encodeFitting<T>(items: readonly T[], whole: (items: readonly T[]) => object, maxBytes: number): string {
   for (let length = items.length; ; length -= 1) {
     const json = JSON.stringify(whole(items.slice(0, length)));
-    if (length === 0 || Buffer.byteLength(json) <= maxRecordBytes) return json;
+    if (length === 0 || Buffer.byteLength(json) <= maxBytes) return json;
   }
 }
 
 /** How every value of ours is read: JSON, of bounded length, that fits `schema`. */
-export function decode<T extends z.core.$ZodType>(schema: T, value: string): Decoded<z.output<T>> {
+export function decode<T extends z.core.$ZodType>(
+  schema: T,
+  value: string,
+  maxBytes = maxRecordBytes,
+): Decoded<z.output<T>> {
   // Ours are never so long: not worth the parser's memory.
-  if (value.length > maxRecordBytes) return refused(`expected at most ${maxRecordBytes} bytes, found more`);
+  if (value.length > maxBytes) return refused(`expected at most ${maxBytes} bytes, found more`);
   let json: unknown;
   try {
     json = JSON.parse(value);

@@ -12,7 +12,7 @@ export type ObstacleCode =
   | 'unreachable'
   | 'draining'
   | 'settling'
-  /** The lists of images to keep are not known. */
+  /** The lists of images to keep are not read yet, or no good content of one is known. */
   | 'exclusions-unknown';
 
 export interface Obstacle {
@@ -65,6 +65,13 @@ export function obstacleTo(facts: NodeFacts): Obstacle | undefined {
   if (drain.phase === 'settling')
     return { code: 'settling', reason: settlingReason(drain.calmSinceMs, nowMs, settleMs) };
   return undefined;
+}
+
+/** Lists that may have changed without our knowing for longer than `limitMs`; `unheard` names their namespaces, in words. */
+export function exclusionsUnheard(unheard: readonly string[], limitMs: number): Obstacle | undefined {
+  if (unheard.length === 0) return undefined;
+  const limit = `longer than cluster.unreachableLimit, which is ${durationInWords(limitMs)}`;
+  return { code: 'unreachable', reason: `exclusion lists not followed for ${limit}: ${unheard.join(', ')}` };
 }
 
 function settlingReason(calmSinceMs: number | undefined, nowMs: number, settleMs: number): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type NodeFacts, obstacleTo } from '../../../agent/node/obstacle.ts';
+import { exclusionsUnheard, type NodeFacts, obstacleTo } from '../../../agent/node/obstacle.ts';
 
 const MINUTE_MS = 60_000;
 const usual: NodeFacts = {
@@ -62,6 +62,17 @@ describe('a cleaning may not start', () => {
     expect(codeOf({ ...all, hold: undefined })).toBe('paused');
     expect(codeOf({ ...all, hold: undefined, pause: undefined })).toBe('not-read');
     expect(codeOf({ ...all, hold: undefined, pause: undefined, unread: [] })).toBe('filtered');
+  });
+});
+
+describe('exclusion lists', () => {
+  it('that may have changed without our knowing for too long are an obstacle, whose reason names the namespaces', () => {
+    expect(exclusionsUnheard([], MINUTE_MS)).toBeUndefined();
+    expect(exclusionsUnheard(['namespace a (not granted)', 'namespace b'], 10 * MINUTE_MS)).toEqual({
+      code: 'unreachable',
+      reason:
+        'exclusion lists not followed for longer than cluster.unreachableLimit, which is 10 minutes: namespace a (not granted), namespace b',
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConfigMapObject } from '../../../../agent/cluster/objects.ts';
 import { ClusterError } from '../../../../agent/cluster/errors.ts';
 import type { KubernetesObject, KubernetesPort, Resource, Scope, WatchEvent } from '../../../../agent/cluster/port.ts';
+import { messageOf } from '../../../../agent/errors.ts';
 import { Exclusions } from '../../../../agent/duties/eraser/exclusions.ts';
 import { VirtualClock } from '../../../emulators/clock.ts';
 import { StateDirectory } from '../../../emulators/state-directory.ts';
@@ -15,8 +16,13 @@ class ConfigMaps {
   reachable = true;
   /** A namespace whose ConfigMaps may not be read. */
   forbidden: string | undefined;
+  heardMs = 0;
   #version = 1;
-  readonly #waiting = new Set<{ readonly scope: Scope; readonly push: (event: Event) => void }>();
+  readonly #waiting = new Set<{
+    readonly scope: Scope;
+    readonly push: (event: Event) => void;
+    readonly end: () => void;
+  }>();
 
   set(namespace: string, name: string, json: string | undefined): void {
     this.#version += 1;
@@ -31,6 +37,11 @@ class ConfigMaps {
     for (const { scope, push } of this.#waiting) if (scope.namespace === namespace) push({ type, object });
   }
 
+  /** Ends the watches of a namespace; the next are refused while it is forbidden. */
+  cut(namespace: string): void {
+    for (const { scope, end } of this.#waiting) if (scope.namespace === namespace) end();
+  }
+
   get port(): Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'> {
     const list = async <T extends KubernetesObject, V>(_: Resource<T>, scope: Scope, project: (object: T) => V) => {
       if (scope.namespace === this.forbidden) throw new ClusterError('cluster/forbidden', 'not granted');
@@ -41,20 +52,26 @@ class ConfigMaps {
     return {
       list,
       watch: (_, scope, __, options) => this.#watch(scope, options?.signal) as never,
-      lastHeardMs: () => 0,
+      lastHeardMs: () => this.heardMs,
     };
   }
 
   async *#watch(scope: Scope, signal: AbortSignal | undefined): AsyncIterable<Event> {
+    if (scope.namespace === this.forbidden) throw new ClusterError('cluster/forbidden', 'not granted');
     const queue: Event[] = [{ type: 'opened' }];
+    let isCut = false;
     let wake = (): void => undefined;
     const push = (event: Event): void => {
       queue.push(event);
       wake();
     };
-    const watcher = { scope, push };
+    const end = (): void => {
+      isCut = true;
+      wake();
+    };
+    const watcher = { scope, push, end };
     this.#waiting.add(watcher);
-    const isOver = (): boolean => signal?.aborted === true;
+    const isOver = (): boolean => isCut || signal?.aborted === true;
     signal?.addEventListener('abort', () => wake());
     while (!isOver()) {
       yield* queue.splice(0);
@@ -71,8 +88,10 @@ class World {
   readonly clock = new VirtualClock();
   readonly cluster = new ConfigMaps();
   readonly directory = new StateDirectory();
+  namespaces = ['nodetender', 'kube-system', 'nodetender'];
   readonly told: string[] = [];
   readonly health: string[] = [];
+  readonly saving: string[] = [];
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -80,10 +99,17 @@ class World {
     this.#stop = new AbortController();
     const exclusions = await Exclusions.open({
       port: this.cluster.port,
-      namespaces: ['nodetender', 'kube-system', 'nodetender'],
+      namespaces: this.namespaces,
       directory: '/state',
-      onProblem: (configMap, problem) => this.told.push(`${configMap}: ${problem ?? 'solved'}`),
-      onHealth: (namespace, problem) => this.health.push(`${namespace}: ${problem?.code ?? 'followed'}`),
+      onProblem: (configMap, problem) => {
+        const inForce = problem?.hasLastGood === true ? ' (last good content in force)' : '';
+        this.told.push(`${configMap}: ${problem === undefined ? 'solved' : `${problem.why}${inForce}`}`);
+      },
+      onHealth: (namespace, problem) => {
+        const when = problem?.wasRead === true ? ' after it was read' : '';
+        this.health.push(`${namespace}: ${problem === undefined ? 'followed' : `${problem.error.code}${when}`}`);
+      },
+      onSaveProblem: (error) => this.saving.push(error === undefined ? 'saved again' : messageOf(error)),
       clock: this.clock,
       random: () => 0.5,
       fileSystem: this.directory,
@@ -111,6 +137,8 @@ function inForce(exclusions: Exclusions): string[] | string {
   return current.known ? current.rules.map(({ text }) => text).sort() : current.why;
 }
 
+const unread = 'exclusion lists (ConfigMaps labelled eraser.sh/exclude.list=true) not read yet:';
+
 const keeping = (...excluded: string[]): string => JSON.stringify({ excluded });
 
 describe('exclusion lists', () => {
@@ -133,7 +161,7 @@ describe('exclusion lists', () => {
     const world = new World();
     world.cluster.reachable = false;
     const exclusions = await world.start();
-    expect(inForce(exclusions)).toContain('never read');
+    expect(inForce(exclusions)).toBe(`${unread} namespace nodetender (away), namespace kube-system (away)`);
     world.cluster.reachable = true;
     await world.clock.advance(60_000);
     expect(inForce(exclusions)).toEqual([]);
@@ -145,7 +173,7 @@ describe('exclusion lists', () => {
     world.cluster.forbidden = 'kube-system';
     const exclusions = await world.start();
     expect(world.health).toEqual(['kube-system: cluster/forbidden']);
-    expect(inForce(exclusions)).toContain('never read');
+    expect(inForce(exclusions)).toBe(`${unread} namespace kube-system (not granted)`);
     world.cluster.forbidden = undefined;
     await world.clock.advance(60_000);
     expect(world.health).toEqual(['kube-system: cluster/forbidden', 'kube-system: followed']);
@@ -160,7 +188,9 @@ describe('exclusion lists', () => {
     await world.set('nodetender', 'a', '{');
     await world.set('nodetender', 'a', '{');
     expect(inForce(exclusions)).toEqual(['alpine']);
-    expect(world.told).toEqual([expect.stringContaining('nodetender/a: list.json')]);
+    expect(world.told).toEqual([
+      expect.stringMatching(/^nodetender\/a: list\.json: .* \(last good content in force\)$/),
+    ]);
     await world.set('nodetender', 'a', keeping('nginx'));
     expect([inForce(exclusions), world.told[1]]).toEqual([['nginx'], 'nodetender/a: solved']);
     await world.stop();
@@ -172,12 +202,13 @@ describe('exclusion lists', () => {
     world.cluster.set('nodetender', 'b', keeping('alpine'));
     const exclusions = await world.start();
     expect(inForce(exclusions)).toContain('nodetender/a');
+    expect(world.told).toEqual([expect.not.stringContaining('in force')]);
     await world.set('nodetender', 'a', undefined);
     expect(inForce(exclusions)).toEqual(['alpine']);
     await world.stop();
   });
 
-  it('outlive a restart: their last good content is in force without the API server, and when they broke meanwhile', async () => {
+  it('outlive a restart: their last good content is in force when they broke meanwhile', async () => {
     const world = new World();
     world.cluster.set('nodetender', 'a', keeping('alpine'));
     world.cluster.set('nodetender', 'b', keeping('nginx'));
@@ -185,12 +216,70 @@ describe('exclusion lists', () => {
     await world.stop();
     world.cluster.reachable = false;
     const exclusions = await world.start();
-    expect(inForce(exclusions)).toEqual(['alpine', 'nginx']);
     world.cluster.set('nodetender', 'a', '{');
     world.cluster.set('nodetender', 'b', undefined);
     world.cluster.reachable = true;
     await world.clock.advance(60_000);
     expect(inForce(exclusions)).toEqual(['alpine']);
+    expect(world.told).toEqual([expect.stringContaining('in force')]);
+    await world.stop();
+  });
+
+  it('made while the agent was down are read before anything goes: what was saved says nothing of them', async () => {
+    const world = new World();
+    world.cluster.set('nodetender', 'a', keeping('alpine'));
+    await world.start();
+    await world.stop();
+    world.cluster.set('kube-system', 'b', keeping('nginx'));
+    world.cluster.forbidden = 'kube-system';
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toBe(`${unread} namespace kube-system (not granted)`);
+    world.cluster.forbidden = undefined;
+    await world.clock.advance(60_000);
+    expect(inForce(exclusions)).toEqual(['alpine', 'nginx']);
+    await world.stop();
+  });
+
+  it('are saved where another namespace is not read: what broke later has its last good content after a restart', async () => {
+    const world = new World();
+    world.cluster.forbidden = 'kube-system';
+    world.cluster.set('nodetender', 'a', keeping('alpine'));
+    await world.start();
+    await world.stop();
+    world.cluster.set('nodetender', 'a', '{');
+    world.cluster.forbidden = undefined;
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toEqual(['alpine']);
+    await world.stop();
+  });
+
+  it('saved for a namespace that is no longer asked for are out of force', async () => {
+    const world = new World();
+    world.cluster.set('kube-system', 'a', keeping('alpine'));
+    await world.start();
+    await world.stop();
+    world.namespaces = ['nodetender'];
+    const exclusions = await world.start();
+    expect(inForce(exclusions)).toEqual([]);
+    await world.stop();
+  });
+
+  it('may have changed without our knowing once their namespace cannot be followed, and only then', async () => {
+    const world = new World();
+    const exclusions = await world.start();
+    world.cluster.heardMs = 60_000;
+    await world.clock.advance(60_000);
+    expect(exclusions.unheard(0)).toEqual([]);
+    world.cluster.forbidden = 'kube-system';
+    world.cluster.cut('kube-system');
+    await world.clock.advance(60_000);
+    world.cluster.heardMs = 120_000;
+    expect(exclusions.unheard(59_000)).toEqual(['namespace kube-system (not granted)']);
+    expect(exclusions.unheard(61_000)).toEqual([]);
+    expect(world.health).toEqual(['kube-system: cluster/forbidden after it was read']);
+    world.cluster.forbidden = undefined;
+    await world.clock.advance(60_000);
+    expect(exclusions.unheard(61_000)).toEqual([]);
     await world.stop();
   });
 
@@ -199,18 +288,23 @@ describe('exclusion lists', () => {
     world.directory.files.set('/state/exclusions.json', '{"format":"nodetender/exclusions"');
     world.cluster.reachable = false;
     const exclusions = await world.start();
-    expect(inForce(exclusions)).toContain('never read');
-    expect(world.told).toEqual([expect.stringContaining('exclusions.json.corrupt')]);
+    expect(inForce(exclusions)).toContain('not read yet');
+    expect(exclusions.lost).toContain('exclusions.json.corrupt');
+    expect(world.told).toEqual([]);
     await world.stop();
   });
 
-  it('stay in force where the state directory cannot be written, which is told', async () => {
+  it('stay in force where the state directory cannot be written, which is told once', async () => {
     const world = new World();
     world.directory.refuses = 'EROFS';
     world.cluster.set('nodetender', 'a', keeping('alpine'));
     const exclusions = await world.start();
     expect(inForce(exclusions)).toEqual(['alpine']);
-    expect(exclusions.saveProblem).toContain('EROFS');
+    await world.set('nodetender', 'a', keeping('nginx'));
+    expect(world.saving).toEqual([expect.stringContaining('EROFS')]);
+    world.directory.refuses = undefined;
+    await world.set('nodetender', 'a', keeping('redis'));
+    expect(world.saving[1]).toBe('saved again');
     await world.stop();
   });
 });

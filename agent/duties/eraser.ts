@@ -7,6 +7,7 @@ import { Exclusions } from './eraser/exclusions.ts';
 import { ImageLists } from './eraser/imagelists.ts';
 import type { Rule } from '../images/rules.ts';
 import type { Report } from '../images/report.ts';
+import type { StateFileSystem } from '../images/statefile.ts';
 import { exclusionsUnheard, type Obstacle } from '../node/obstacle.ts';
 import type { Logger } from '../observe/log.ts';
 import { imageListPolicy } from '../policies.ts';
@@ -28,6 +29,8 @@ export interface EraserDutyOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /** Of the state directory. */
+  readonly fileSystem?: StateFileSystem | undefined;
 }
 
 const none: readonly Rule[] = [];
@@ -65,7 +68,7 @@ export class EraserDuty {
 
   /** Begins with the exclusion lists of the agent's life before. */
   static async open(options: EraserDutyOptions): Promise<EraserDuty> {
-    const { port, namespace, config, warn, log, clock, random } = options;
+    const { port, namespace, config, warn, log, clock, random, fileSystem } = options;
     let duty: EraserDuty | undefined;
     const exclusions = await Exclusions.open({
       port,
@@ -103,6 +106,7 @@ export class EraserDuty {
       },
       clock,
       random,
+      fileSystem,
     });
     if (exclusions.lost !== undefined) {
       log.error(

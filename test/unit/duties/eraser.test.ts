@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KubernetesClient } from '../../../agent/cluster/client.ts';
 import { configMaps } from '../../../agent/cluster/objects.ts';
@@ -12,11 +9,12 @@ import { VirtualClock } from '../../emulators/clock.ts';
 import { EmulatedApiServer } from '../../emulators/kubernetes/apiserver.ts';
 import { Link } from '../../emulators/kubernetes/link.ts';
 import { InMemoryTransport } from '../../emulators/kubernetes/transport.ts';
+import { StateDirectory } from '../../emulators/state-directory.ts';
 
 const MINUTE_MS = 60_000;
 const label = { 'eraser.sh/exclude.list': 'true' };
 
-/** The duty of one node on an emulated API server; its state directory is real. */
+/** The duty of one node on an emulated API server. */
 class Setting {
   readonly clock = new VirtualClock();
   readonly server = new EmulatedApiServer({ clock: this.clock });
@@ -24,13 +22,12 @@ class Setting {
   readonly gate = new Gate();
   readonly log: { readonly level: string; readonly msg: string; readonly configMap?: string }[] = [];
   readonly admin: KubernetesClient;
-  readonly #directory: string;
+  readonly directory = new StateDirectory();
   #duty: EraserDuty | undefined;
   #stop = new AbortController();
   #working: Promise<void> = Promise.resolve();
 
-  constructor(directory: string) {
-    this.#directory = directory;
+  constructor() {
     for (const user of ['agent', 'admin']) this.server.access.grant(user);
     this.admin = this.#client('admin', new Link());
   }
@@ -40,7 +37,7 @@ class Setting {
       port: this.#client('agent', this.link),
       nodeName: 'node-1',
       namespace: 'nodetender',
-      config: () => ({ ...defaultConfig, stateDirectory: this.#directory }),
+      config: () => ({ ...defaultConfig, stateDirectory: '/state' }),
       gate: this.gate,
       node: () => undefined,
       run: async () => await Promise.resolve(undefined),
@@ -52,6 +49,7 @@ class Setting {
       }),
       clock: this.clock,
       random: () => 0.5,
+      fileSystem: this.directory,
     });
   }
 
@@ -93,17 +91,14 @@ class Setting {
   }
 }
 
-let directory: string;
 let node: Setting;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'nodetender-'));
-  node = new Setting(directory);
+  node = new Setting();
   const namespaces = { group: '', version: 'v1', plural: 'namespaces', namespaced: false };
   await node.clock.run(node.admin.create(namespaces, undefined, { metadata: { name: 'nodetender' } }));
 });
 afterEach(async () => {
   await node.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 describe('nothing is removed', () => {
@@ -169,7 +164,7 @@ describe('the log', () => {
   });
 
   it('says that the saved content is damaged, and speaks of no list', async () => {
-    await writeFile(join(directory, 'exclusions.json'), '{');
+    node.directory.files.set('/state/exclusions.json', '{');
     await node.open();
     expect(node.log).toEqual([
       expect.objectContaining({
@@ -180,14 +175,11 @@ describe('the log', () => {
   });
 
   it('says once that nothing can be saved', async () => {
-    await node.stop();
-    await rm(directory, { recursive: true });
-    await writeFile(directory, 'no directory');
+    node.directory.refuses = 'EROFS';
     await node.open();
     await node.list('a', '{"excluded": ["alpine"]}');
     await node.work();
     await node.rewrite('a', '{"excluded": ["nginx"]}');
-    await node.stop();
     expect(node.told().filter((msg) => msg.includes('saved'))).toEqual([
       'last good content of exclusion lists is not saved, and ends with the agent',
     ]);

@@ -251,6 +251,7 @@ export class ImageLists {
         await this.#contestOrAfter(waitMs, signal);
         continue;
       }
+      const before = new Map(this.#patience);
       let againMs = leaseSeconds * 1000 + spreadMs * random() ** contestExponent;
       try {
         if (await this.#lease.take(next?.begun === true, signal)) {
@@ -267,7 +268,10 @@ export class ImageLists {
       }
       // Those that are done have been taken away from the map by then, or are when the watch shows it.
       const atMs = clock.monotonicMs() + againMs;
-      for (const [uid, { begun }] of this.#patience) this.#patience.set(uid, { atMs, begun });
+      for (const [uid, patience] of this.#patience) {
+        // A list that changed meanwhile has its own time: who has just counted it is often the only one who can take it.
+        if (before.get(uid) === patience) this.#patience.set(uid, { atMs, begun: patience.begun });
+      }
     }
   }
 

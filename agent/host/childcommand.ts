@@ -47,6 +47,7 @@ async function run(argv: readonly string[], clock: Clock, over: AbortSignal): Pr
   const output = new Tail();
   child.stdout.on('data', (bytes: Buffer) => output.append(bytes));
   child.stderr.on('data', (bytes: Buffer) => output.append(bytes));
+  // What went wrong is heard as its 'error' event; here only the end counts.
   const closed = once(child, 'close').catch(() => undefined);
   const kill = (): void => killGroup(child);
   over.addEventListener('abort', kill, { once: true });

@@ -126,6 +126,7 @@ async function see(path: string): Promise<Sight | undefined> {
   const file = await statOrAbsent(path);
   // A directory of that name is somebody else's.
   if (file === undefined || !file.isFile()) return undefined;
+  // The list says only which packages; that it cannot be read takes nothing from the wish itself.
   const list = await statOrAbsent(listPath).catch(() => undefined);
   return {
     fingerprint: [file, list].map((of) => `${of?.ino} ${of?.size} ${of?.mtimeMs} ${of?.ctimeMs}`).join(', '),

@@ -115,6 +115,7 @@ export async function writeStateFile<T>(
     // Without this the rename itself may be lost with the power.
     await fileSystem.flushDirectory(directory);
   } catch (error) {
+    // The failure before it is the one that is told; what stays behind goes with a later good write.
     await fileSystem.remove(temporary).catch(() => undefined);
     throw new NodetenderError(
       'state/unwritable',

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import { type Backoff, retryMs } from './backoff.ts';
-import { type Deadline, type Stopped, withinDeadline } from './deadline.ts';
+import { type Deadline, type Stopped, withinDeadline } from '../deadline.ts';
 import { type Asked, cancelledError, ClusterError, deadlineError, refusalError } from './errors.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import { lines } from './lines.ts';

@@ -2,7 +2,7 @@ import { connect, type TLSSocket } from 'node:tls';
 
 import type { Clock } from '../clock.ts';
 import type { ClusterAccess, TlsMaterial } from './access.ts';
-import { withinDeadline } from './deadline.ts';
+import { withinDeadline } from '../deadline.ts';
 import { ClusterError, dialError } from './errors.ts';
 import { type HttpRequest, type HttpResponse, type Line, tlsOptions } from './http.ts';
 import { Http1Line } from './http1.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { withinDeadline } from '../cluster/deadline.ts';
+import { withinDeadline } from '../deadline.ts';
 import { NodetenderError } from '../errors.ts';
 import { BusConnection } from './dbus/connection.ts';
 

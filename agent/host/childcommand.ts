@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 import type { Clock } from '../clock.ts';
-import { withinDeadline } from '../cluster/deadline.ts';
+import { withinDeadline } from '../deadline.ts';
 import { messageOf, NodetenderError } from '../errors.ts';
 
 export interface CommandOptions {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import type { Clock } from '../clock.ts';
 import { isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
+import { readBootId } from '../host/boot.ts';
 
 /** What a process is, so that another can tell whether it lives. */
 export interface ProcessIdentity {
@@ -234,7 +235,7 @@ function hasCode(error: unknown, code: string): boolean {
 const linux: ProcessView = {
   self: async () => ({
     pid: process.pid,
-    bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
+    bootId: await readBootId(),
     pidNamespace: await readlink('/proc/self/ns/pid'),
     startTicks: (await linux.startTicksOf(process.pid)) ?? '',
   }),

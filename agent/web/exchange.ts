@@ -2,7 +2,7 @@ import { request as plainRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { Clock } from '../clock.ts';
-import { withinDeadline } from '../cluster/deadline.ts';
+import { withinDeadline } from '../deadline.ts';
 import { messageOf, NodetenderError } from '../errors.ts';
 
 /** A request to a server that is neither the API server nor the runtime: Prometheus, a webhook. */

@@ -1,7 +1,7 @@
 import { abilityOf, inabilityFrom, namedInhibitors } from '../../../agent/host/ability.ts';
 import type { HostPort, Inhibitor } from '../../../agent/host/port.ts';
 import { type ErrorCode, isNodetenderError, NodetenderError } from '../../../agent/errors.ts';
-import { withinDeadline } from '../../../agent/cluster/deadline.ts';
+import { withinDeadline } from '../../../agent/deadline.ts';
 import type { EmulatedHost } from './host.ts';
 
 const DEADLINE_MS = 10_000;

@@ -27,6 +27,8 @@ const schema = z.object({
     }),
   ),
   slot: z.optional(name),
+  /** For those who see no configuration of an agent; it is none to go by. */
+  pool: z.optional(name),
   bootId: z.optional(name),
   cordonedByUs: z.boolean(),
   marks: z.array(z.enum(marks)).check(z.maxLength(marks.length)),
@@ -46,14 +48,17 @@ export interface RecordedOn {
   readonly annotations: ReadonlyMap<string, string>;
 }
 
-/** `metadata` of the patch that records `state`. */
-export function recordPatch(state: State): {
+/** `metadata` of the patch that records `state`, of a node of that pool. */
+export function recordPatch(
+  state: State,
+  pool?: string,
+): {
   labels: Record<string, string | null>;
   annotations: Record<string, string>;
 } {
   return {
     labels: { [stateLabel]: state.phase === 'idle' ? null : state.phase },
-    annotations: { [`${annotationPrefix}${nodeAnnotations.rebootStatus}`]: encodeState(state) },
+    annotations: { [`${annotationPrefix}${nodeAnnotations.rebootStatus}`]: encodeState(state, pool) },
   };
 }
 
@@ -77,7 +82,7 @@ export function recordedState(node: RecordedOn, bootId: string, nowMs: number): 
 
 const underWay: ReadonlySet<string> = new Set<Phase>(['cordoned', 'draining', 'rebooting', 'verifying']);
 
-export function encodeState(state: State): string {
+export function encodeState(state: State, pool?: string): string {
   const { phase, sinceMs, reason, nodeUid, need, lastReboot, retryAtMs } = state;
   const json: Json = {
     phase,
@@ -86,6 +91,7 @@ export function encodeState(state: State): string {
     nodeUid,
     need: need && recordedNeed(need),
     slot: state.slot,
+    pool,
     bootId: state.bootId,
     cordonedByUs: state.cordonedByUs,
     marks: [...state.marks],
@@ -99,9 +105,15 @@ export function encodeState(state: State): string {
 }
 
 export function decodeState(value: string): Decoded<State> {
+  const decoded = decodeRecord(value);
+  return decoded.ok ? { ok: true, value: decoded.value.state } : decoded;
+}
+
+/** The same with the pool of the node, where an agent has written which it is. */
+export function decodeRecord(value: string): Decoded<{ readonly state: State; readonly pool: string | undefined }> {
   const decoded = decode(schema, value);
   if (!decoded.ok) return decoded;
-  const { since, need, retryAt, lastReboot, ...same } = decoded.value;
+  const { since, need, retryAt, lastReboot, pool, ...same } = decoded.value;
   const state: State = {
     ...same,
     sinceMs: Date.parse(since),
@@ -109,7 +121,7 @@ export function decodeState(value: string): Decoded<State> {
     retryAtMs: retryAt === undefined ? undefined : Date.parse(retryAt),
     lastReboot: lastReboot && { bootId: lastReboot.bootId, atMs: Date.parse(lastReboot.at), judged: lastReboot.judged },
   };
-  return { ok: true, value: state };
+  return { ok: true, value: { state, pool } };
 }
 
 function recordedNeed({ kind, sinceMs, packages, request }: Need): NonNullable<Json['need']> {

@@ -220,7 +220,8 @@ export class RebootDuty {
     const before = this.#state;
     if (seen === undefined || before === undefined) throw new Error('written without a Node');
     try {
-      const written = await writeState(port, { kind, before, after, seen, config: config() }, signal);
+      const write = { kind, before, after, seen, config: config(), pool: this.#poolName() };
+      const written = await writeState(port, write, signal);
       this.#record = recordOn(this.#own.learn(written));
     } catch (error) {
       this.#isUnsure = true;

@@ -19,6 +19,8 @@ export interface StateWrite {
   /** The Node by which the machine has decided. */
   readonly seen: NodeView;
   readonly config: Pick<RebootConfig, 'marks' | 'hooks'>;
+  /** Of the node; told to people, and never gone by. */
+  readonly pool: string;
 }
 
 const statusKey = `${annotationPrefix}${nodeAnnotations.rebootStatus}`;
@@ -31,7 +33,7 @@ const deadlineMs = 10_000;
  */
 export async function writeState(
   port: Pick<KubernetesPort, 'get' | 'patch'>,
-  { kind, before, after, seen, config }: StateWrite,
+  { kind, before, after, seen, config, pool }: StateWrite,
   signal: AbortSignal,
 ): Promise<NodeObject> {
   const target = { name: seen.name };
@@ -48,7 +50,7 @@ export async function writeState(
     },
     config.marks.preferNoScheduleTaint,
   );
-  const record = recordPatch(after);
+  const record = recordPatch(after, pool);
   const votes = staleVotes(votersOf(kind, before, after, config), annotations);
   const body = {
     metadata: {

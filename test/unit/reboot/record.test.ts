@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeState, encodeState, recordedState, recordPatch } from '../../../agent/reboot/record.ts';
+import { decodeRecord, decodeState, encodeState, recordedState, recordPatch } from '../../../agent/reboot/record.ts';
 import { initialState, type State } from '../../../agent/reboot/state.ts';
 
 const nowMs = Date.UTC(2026, 0, 5, 12);
@@ -45,6 +45,12 @@ describe('the record of a reboot on the Node', () => {
   it('is blank on a Node that nobody has written to', () => {
     const blank = { state: initialState('uid-1', nowMs) };
     expect(recordedState(nodeWith(undefined, undefined), 'boot-1', nowMs)).toEqual(blank);
+  });
+
+  it('tells people the pool, which is no part of the state', () => {
+    const text = encodeState(state, 'workers');
+    expect(decodeRecord(text)).toEqual({ ok: true, value: { state, pool: 'workers' } });
+    expect(decodeState(text)).toEqual({ ok: true, value: state });
   });
 
   it('may have fields of a newer agent', () => {

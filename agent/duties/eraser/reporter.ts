@@ -68,6 +68,8 @@ export class Reporter {
   #counting = new Map<string, Counting>();
   #renewedAtMs = 0;
   #statusAtMs = Number.NEGATIVE_INFINITY;
+  /** A list is through, and its status has to wait for its turn. */
+  #isStatusDue = false;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -86,10 +88,14 @@ export class Reporter {
     try {
       await this.#within(nodes.whenSynced(), firstListMs, signal);
       while (!signal.aborted) {
-        if (clock.monotonicMs() - this.#renewedAtMs >= heartbeatMs) await this.#renew(signal);
         const values = nodes.values();
         let isWorking = false;
-        for (const list of lists()) isWorking = (await this.#advance(list, values, signal)) || isWorking;
+        this.#isStatusDue = false;
+        for (const list of lists()) {
+          // Each list may cost requests, and hundreds of them may take longer than the Lease lasts.
+          if (clock.monotonicMs() - this.#renewedAtMs >= heartbeatMs) await this.#renew(signal);
+          isWorking = (await this.#advance(list, values, signal)) || isWorking;
+        }
         if (!isWorking) break;
         await clock.sleep(roundMs, signal);
         await this.#heard(signal);
@@ -170,8 +176,12 @@ export class Reporter {
     const counts = tally(counting.roster, nodes, list, counting.reports);
     counting.reports = counts.reports;
     if (counts.pending === 0 || clock.monotonicMs() >= counting.deadlineMs) {
-      await this.#finish(list, run, counts, signal);
-      return false;
+      if (this.#untilStatusMs() <= 0) {
+        await this.#finish(list, run, counts, signal);
+        return false;
+      }
+      // Marked meanwhile as those that wait for nodes.
+      this.#isStatusDue = true;
     }
     if (clock.monotonicMs() - counting.markedAtMs >= heartbeatMs) {
       counting.markedAtMs = clock.monotonicMs();
@@ -181,20 +191,18 @@ export class Reporter {
   }
 
   async #finish(list: ImageListView, run: RunRecord, counts: Tally, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    await clock.sleep(Math.max(0, this.#statusAtMs + statusGapMs - clock.monotonicMs()), signal);
-    if (signal.aborted) return;
+    const { log } = this.#options;
     const total = closed(counts);
     await this.#writeStatus(list, total, signal);
     await this.#mark(list, { ...run, state: 'finished', reported: run.nodes - counts.pending }, signal);
-    this.#counting.delete(list.uid);
+    this.#counting.delete(countingKey(list, run));
     this.#rosters.delete(list.uid);
     log.info({ imageList: list.name, generation: run.generation, ...total }, 'ImageList is done on all nodes');
   }
 
-  #countingOf({ uid }: ImageListView, run: RunRecord, nodes: readonly ReportedNode[]): Counting {
+  #countingOf(list: ImageListView, run: RunRecord, nodes: readonly ReportedNode[]): Counting {
     const { settings, clock } = this.#options;
-    const key = `${uid} ${run.generation} ${run.startedAt}`;
+    const key = countingKey(list, run);
     let counting = this.#counting.get(key);
     if (counting === undefined) {
       const { timeoutMs } = settings();
@@ -202,7 +210,8 @@ export class Reporter {
       const passedMs = Math.min(timeoutMs, Math.max(0, clock.nowMs() - Date.parse(run.startedAt)));
       const nowMs = clock.monotonicMs();
       const deadlineMs = nowMs + Math.max(timeoutMs - passedMs, Math.min(timeoutMs, graceMs));
-      counting = { deadlineMs, roster: this.#rosterOf(uid, run, nodes), reports: new Map(), markedAtMs: nowMs };
+      const roster = this.#rosterOf(list.uid, run, nodes);
+      counting = { deadlineMs, roster, reports: new Map(), markedAtMs: nowMs };
       this.#counting.set(key, counting);
     }
     return counting;
@@ -252,12 +261,17 @@ export class Reporter {
     await port.patch(imageLists, { name }, { type: 'merge', body, subresource: 'status' }, { signal });
   }
 
-  /** Until something changes, or a heartbeat is due. */
+  #untilStatusMs(): number {
+    return this.#statusAtMs + statusGapMs - this.#options.clock.monotonicMs();
+  }
+
+  /** Until something changes, or a heartbeat or a status is due. */
   async #heard(signal: AbortSignal): Promise<void> {
     const { bell, clock } = this.#options;
     const over = new AbortController();
     const until = AbortSignal.any([signal, over.signal]);
-    await Promise.race([bell.wait(until), clock.sleep(heartbeatMs, until)]);
+    const waitMs = this.#isStatusDue ? Math.max(0, this.#untilStatusMs()) : heartbeatMs;
+    await Promise.race([bell.wait(until), clock.sleep(waitMs, until)]);
     over.abort();
   }
 
@@ -275,6 +289,10 @@ export class Reporter {
       over.abort();
     }
   }
+}
+
+function countingKey({ uid }: ImageListView, { generation, startedAt }: RunRecord): string {
+  return `${uid} ${generation} ${startedAt}`;
 }
 
 const zeroTime = '1970-01-01T00:00:00Z';

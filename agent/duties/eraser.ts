@@ -56,10 +56,11 @@ export class EraserDuty {
     this.#imageLists = new ImageLists({
       ...options,
       settings: () => ({ filter: config().cluster.nodeFilter, timeoutMs: config().cluster.imageList.timeoutMs }),
-      clean: async ({ subject, rules, isWanted }) =>
+      clean: async ({ subject, rules, isWanted, withdrawn }) =>
         await run({
           trigger: 'imagelist',
           subject,
+          withdrawn,
           policy: () => imageListPolicy(this.withExclusions(config()).images, isWanted() ? rules : []),
         }),
     });

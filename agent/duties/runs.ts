@@ -20,6 +20,13 @@ export interface RunRequest {
   readonly dryRun?: boolean | undefined;
   /** In place of the trigger's own; asked before each burst. */
   readonly policy?: (() => Policy) | undefined;
+  /** Aborts when nobody wants the run any more: it does not begin then. One under way ends by what its policy says. */
+  readonly withdrawn?: AbortSignal | undefined;
+}
+
+interface WaitingRun {
+  readonly report: Promise<Report | undefined>;
+  readonly withdrawn: AbortSignal | undefined;
 }
 
 /** Told of each run as it happens; must not throw. */
@@ -55,7 +62,7 @@ const LOCK_TRIES = 240;
  */
 export class Runs {
   readonly #options: RunsOptions;
-  readonly #waiting = new Map<string, Promise<Report | undefined>>();
+  readonly #waiting = new Map<string, WaitingRun>();
   #last: Promise<unknown> = Promise.resolve();
   #isRunning = false;
 
@@ -63,19 +70,20 @@ export class Runs {
     this.#options = options;
   }
 
-  /** Resolves when the run is over; with undefined where it could not run at all, which the log then explains. */
+  /** Resolves when the run is over; with undefined where it was withdrawn or could not run at all, which the log explains. */
   async request(request: RunRequest): Promise<Report | undefined> {
     const { log } = this.#options;
-    const { trigger, subject = '' } = request;
+    const { trigger, subject = '', withdrawn } = request;
     const key = `${trigger} ${subject}`;
     const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) {
+    if (waiting !== undefined && waiting.withdrawn?.aborted !== true) {
       log.info({ trigger }, 'a run was asked for; one waits already');
-      return await waiting;
+      return await waiting.report;
     }
     if (this.#isRunning) log.info({ trigger }, 'a run was asked for; it waits for the one under way');
-    const run = this.#last.then(async () => {
-      this.#waiting.delete(key);
+    const run: Promise<Report | undefined> = this.#last.then(async () => {
+      // One that was withdrawn may have been followed by another.
+      if (this.#waiting.get(key)?.report === run) this.#waiting.delete(key);
       this.#isRunning = true;
       try {
         return await this.#runToTheEnd(request);
@@ -83,7 +91,7 @@ export class Runs {
         this.#isRunning = false;
       }
     });
-    this.#waiting.set(key, run);
+    this.#waiting.set(key, { report: run, withdrawn });
     // Without its report, which would keep the whole plan in memory until the next run, perhaps for weeks.
     this.#last = run.then(() => undefined);
     return await run;
@@ -97,28 +105,34 @@ export class Runs {
   /** Again and again while the gate stops it. */
   async #runToTheEnd(request: RunRequest): Promise<Report | undefined> {
     const { gate, signal, log } = this.#options;
-    const { trigger } = request;
-    while (!signal.aborted) {
+    const { trigger, withdrawn } = request;
+    const giveUp = withdrawn === undefined ? signal : AbortSignal.any([signal, withdrawn]);
+    while (!giveUp.aborted) {
       const { obstacle } = gate;
       if (obstacle !== undefined) {
         log.info({ trigger, code: obstacle.code, reason: obstacle.reason }, 'run waits');
-        await gate.whenOpen(signal);
+        await gate.whenOpen(giveUp);
         continue;
       }
-      const report = await this.#run(request, gate.whileOpen);
-      if (report !== 'stopped by the gate') return report;
+      const report = await this.#run(request, gate.whileOpen, giveUp);
+      if (report !== 'not run to the end') return report;
     }
+    if (!signal.aborted) log.info({ trigger }, 'run is not wanted any more');
     return undefined;
   }
 
-  async #run(request: RunRequest, whileOpen: AbortSignal): Promise<Report | undefined | 'stopped by the gate'> {
+  async #run(
+    request: RunRequest,
+    whileOpen: AbortSignal,
+    giveUp: AbortSignal,
+  ): Promise<Report | undefined | 'not run to the end'> {
     const { clock, log, metrics, signal, run, observer } = this.#options;
     const { trigger } = request;
-    const lock = await this.#lock(trigger);
+    const lock = await this.#lock(trigger, giveUp);
     if (lock === undefined) return undefined;
-    if (whileOpen.aborted) {
+    if (whileOpen.aborted || giveUp.aborted) {
       await lock.release();
-      return 'stopped by the gate';
+      return 'not run to the end';
     }
     if (lock.problem !== undefined) log.warn({ error: lock.problem }, 'runs are not kept apart from other processes');
     const delay = monitorEventLoopDelay({ resolution: 10 });
@@ -133,7 +147,7 @@ export class Runs {
       metrics.runEnded(report, Math.max(0, delay.percentile(99) - 10e6) / 1e9);
       logReport(log, report);
       observer?.onReport(report, request, !isStoppedByGate);
-      return isStoppedByGate ? 'stopped by the gate' : report;
+      return isStoppedByGate ? 'not run to the end' : report;
     } catch (error) {
       metrics.runFailed(trigger, clock.nowMs());
       log.error({ trigger, error }, 'run failed');
@@ -145,9 +159,9 @@ export class Runs {
     }
   }
 
-  async #lock(trigger: AgentTrigger): Promise<RunLock | undefined> {
-    const { clock, log, metrics, signal, lock } = this.#options;
-    for (let tries = 1; !signal.aborted; tries += 1) {
+  async #lock(trigger: AgentTrigger, giveUp: AbortSignal): Promise<RunLock | undefined> {
+    const { clock, log, metrics, lock } = this.#options;
+    for (let tries = 1; !giveUp.aborted; tries += 1) {
       try {
         return await lock();
       } catch (error) {
@@ -158,7 +172,7 @@ export class Runs {
           return undefined;
         }
         if (tries === 1) log.info({ trigger, why: messageOf(error) }, 'run waits for another process');
-        await clock.sleep(LOCK_RETRY_MS, signal);
+        await clock.sleep(LOCK_RETRY_MS, giveUp);
       }
     }
     return undefined;

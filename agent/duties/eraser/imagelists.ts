@@ -10,24 +10,15 @@ import { decodeImageLists, encodeImageLists, type ImageListResult } from '../../
 import { type Change, Watched } from '../../cluster/watch.ts';
 import { isNodetenderError } from '../../errors.ts';
 import type { Report } from '../../images/report.ts';
-import type { Rule } from '../../images/rules.ts';
 import type { Logger } from '../../observe/log.ts';
 import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from '../../eraser/imagelist.ts';
 import { leaseSeconds, ReporterLease } from './lease.ts';
-import { type NodeFilter, whySkipped } from '../../node/filter.ts';
-import { inUseNote } from '../../eraser/notes.ts';
+import { type ImageListRequest, runList } from './listrun.ts';
+import { type NodeFilter, type NodeSkip, whySkipped } from '../../node/filter.ts';
+import { stayingNote } from '../../eraser/notes.ts';
 import { Reporter } from './reporter.ts';
 import { isDue, nextStep } from '../../eraser/run.ts';
-
-/** What one ImageList asks of this node. */
-export interface ImageListRequest {
-  readonly name: string;
-  /** The same for the same wish; another after each change of the list. */
-  readonly subject: string;
-  readonly rules: readonly Rule[];
-  /** Asked before each burst: a list that was changed, deleted or counted meanwhile wants nothing any more. */
-  readonly isWanted: () => boolean;
-}
+import type { Staying } from '../../eraser/staying.ts';
 
 export interface ImageListsOptions {
   readonly port: KubernetesPort;
@@ -64,6 +55,13 @@ const silenceMs = 30_000;
 const spreadMs = 10_000;
 const retry: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 
+/** A list that is run on this node. */
+interface UnderWay {
+  readonly end: Promise<void>;
+  /** To be called when the list or the Node has changed: it may be wanted here no more. */
+  readonly lookAgain: () => void;
+}
+
 /** Eraser's ImageLists: each is run once on this node, and summed up by this agent where no other does. */
 export class ImageLists {
   readonly #options: ImageListsOptions;
@@ -78,8 +76,8 @@ export class ImageLists {
   readonly #count = new Bell();
   /** When (monotonic) to see whether anybody counts, by UID; `begun` when somebody has and should have been heard since. */
   readonly #patience = new Map<string, { readonly atMs: number; readonly begun: boolean }>();
-  readonly #underWay = new Map<string, Promise<void>>();
-  /** Reported in this life, which the watch on the Node shows later; by name. */
+  readonly #underWay = new Map<string, UnderWay>();
+  /** Reported in this life, which the watch on the Node shows later; by name, of lists that are there. */
   readonly #results = new Map<string, ImageListResult>();
   #writing: Promise<void> = Promise.resolve();
 
@@ -98,13 +96,18 @@ export class ImageLists {
 
   /** To be called when the Node changes: it may have become held, or known at all. */
   nodeChanged(): void {
+    this.#lookAgain();
     this.#work.ring();
   }
 
   /** Works until `signal` aborts and what is under way has ended. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#watch(signal), this.#runDue(signal), this.#reportWhereNobodyDoes(signal)]);
-    await Promise.all(this.#underWay.values());
+    await Promise.all(Array.from(this.#underWay.values(), ({ end }) => end));
+  }
+
+  #lookAgain(): void {
+    for (const { lookAgain } of this.#underWay.values()) lookAgain();
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -140,8 +143,10 @@ export class ImageLists {
   #listChanged(change: Change<ImageListView>): void {
     const { clock, random } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (change.type === 'deleted') this.#patience.delete(change.before.uid);
-    else {
+    if (change.type === 'deleted') {
+      this.#patience.delete(change.before.uid);
+      this.#results.delete(change.before.name);
+    } else {
       const list = change.value;
       const step = nextStep(list, list.run, this.#resultOf(list.name)?.generation);
       if (step === 'none') this.#patience.delete(list.uid);
@@ -149,6 +154,7 @@ export class ImageLists {
         this.#patience.set(list.uid, { atMs: nowMs + silenceMs + spreadMs * random() ** contestExponent, begun: true });
       else this.#patience.set(list.uid, { atMs: nowMs + contestMs * random() ** contestExponent, begun: false });
     }
+    this.#lookAgain();
     for (const bell of [this.#work, this.#contest, this.#count]) bell.ring();
   }
 
@@ -157,8 +163,7 @@ export class ImageLists {
       for (const list of this.#lists.values()) {
         const key = `${list.uid}/${list.generation}`;
         if (this.#underWay.has(key) || !this.#isDue(list)) continue;
-        const end = this.#handle(list, key, signal).finally(() => this.#underWay.delete(key));
-        this.#underWay.set(key, end);
+        this.#underWay.set(key, this.#begin(list, key, signal));
       }
       await this.#work.wait(signal);
     }
@@ -169,30 +174,61 @@ export class ImageLists {
     return node !== undefined && isDue(list, { createdAt: node.createdAt, result: this.#resultOf(list.name) });
   }
 
-  async #handle(list: ImageListView, key: string, signal: AbortSignal): Promise<void> {
-    const { clean, node, settings, tell, log, clock } = this.#options;
-    const view = node();
-    if (view === undefined) return;
+  #begin(list: ImageListView, key: string, signal: AbortSignal): UnderWay {
+    const { node, settings } = this.#options;
     const { name, uid, generation, rules } = list;
     const isWanted = (): boolean => {
       const now = this.#lists.get(name);
       return now?.uid === uid && now.generation === generation && this.#isDue(now);
     };
-    const skip = whySkipped(view, settings().filter);
+    const withdrawal = new AbortController();
+    const withdrawn = AbortSignal.any([signal, withdrawal.signal]);
+    let skip: NodeSkip | undefined;
+    const lookAgain = (): void => {
+      const view = node();
+      if (view !== undefined) skip ??= whySkipped(view, settings().filter);
+      if (skip !== undefined || !isWanted()) withdrawal.abort();
+    };
+    lookAgain();
+    const request = { name, subject: key, rules, isWanted, withdrawn };
+    const end = this.#handle(list, request, () => skip, signal).finally(() => {
+      this.#underWay.delete(key);
+      // It may have become due again while this was ending.
+      this.#work.ring();
+    });
+    return { end, lookAgain };
+  }
+
+  async #handle(
+    list: ImageListView,
+    request: ImageListRequest,
+    skipped: () => NodeSkip | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { settings, log, clock } = this.#options;
+    const { name, uid, generation, rules } = list;
     let outcome: ImageListResult['outcome'] = 'success';
-    if (skip !== undefined) {
-      outcome = 'skipped';
-      log.info({ imageList: name, generation, reason: skip }, 'ImageList is not run on this node');
-    } else if (rules.length > 0) {
-      const report = await clean({ name, subject: key, rules, isWanted });
+    if (rules.length > 0 || skipped() !== undefined) {
+      const result = await runList(request, { ...this.#options, timeoutMs: settings().timeoutMs });
       if (signal.aborted) return;
-      if (report === undefined || report.outcome !== 'done' || report.failed.length > 0) outcome = 'failed';
-      const regarding = { apiVersion: 'v1', kind: 'Node', name: view.name, uid: view.uid };
-      const note = report === undefined ? undefined : inUseNote(list, report, regarding);
-      if (note !== undefined) tell(note);
+      const skip = result === undefined ? skipped() : undefined;
+      // Without a reason to skip it the list itself is over, and nobody counts this node any more.
+      if (result === undefined && skip === undefined) return;
+      outcome = result?.outcome ?? 'skipped';
+      if (skip !== undefined)
+        log.info({ imageList: name, generation, reason: skip }, 'ImageList is not run on this node');
+      if (result !== undefined) this.#tellStaying(list, result.staying);
     }
     const result = { uid, generation, outcome, at: new Date(clock.nowMs()).toISOString() };
-    await this.#report(name, result, isWanted, signal);
+    await this.#report(name, result, request.isWanted, signal);
+  }
+
+  #tellStaying(list: ImageListView, staying: Staying): void {
+    const { node, tell } = this.#options;
+    const view = node();
+    if (view === undefined) return;
+    const note = stayingNote(list, staying, { apiVersion: 'v1', kind: 'Node', name: view.name, uid: view.uid });
+    if (note !== undefined) tell(note);
   }
 
   /** Written on the Node one after the other, because each write is of all results. */
@@ -225,11 +261,15 @@ export class ImageLists {
     const { port, nodeName } = this.#options;
     const all = new Map(this.#resultsOfNode());
     for (const known of all.keys()) if (this.#lists.get(known) === undefined) all.delete(known);
-    for (const [known, ours] of this.#results) if (this.#lists.get(known) !== undefined) all.set(known, ours);
+    for (const [known, ours] of this.#results) {
+      if (this.#lists.get(known) === undefined) this.#results.delete(known);
+      else all.set(known, ours);
+    }
     all.set(name, result);
     const body = annotationsPatch({ [nodeAnnotations.imageList]: encodeImageLists(all) });
     await port.patch(nodes, { name: nodeName }, { type: 'merge', body }, { signal });
-    this.#results.set(name, result);
+    // Deleted while it was written, nobody would take it out of the map again.
+    if (this.#lists.get(name) !== undefined) this.#results.set(name, result);
   }
 
   #resultOf(name: string): ImageListResult | undefined {

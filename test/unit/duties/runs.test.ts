@@ -112,6 +112,36 @@ describe('the runs of the agent', () => {
     expect((await run)?.outcome).toBe('done');
   });
 
+  it('that are withdrawn while they wait do not begin, and tell nothing', async () => {
+    const setting = new Setting();
+    const withdrawal = new AbortController();
+    const wish = { trigger: 'imagelist', subject: 'a', withdrawn: withdrawal.signal } as const;
+    setting.gate.set('node', { code: 'held', reason: 'a person holds the node' });
+    const run = setting.runs.request(wish);
+    const behind = setting.runs.request({ ...wish, subject: 'b' });
+    await setting.clock.advance(60_000);
+    withdrawal.abort();
+    expect([await run, await behind]).toEqual([undefined, undefined]);
+    setting.gate.set('node', undefined);
+    await setting.clock.advance(60_000);
+    expect([setting.began, setting.locked]).toEqual([[], 0]);
+  });
+
+  it('that are asked for again after they were withdrawn do not join those', async () => {
+    const setting = new Setting();
+    const first = setting.runs.request({ trigger: 'schedule' });
+    await setting.clock.advance(0);
+    const wish = { trigger: 'imagelist', subject: 'a' } as const;
+    const withdrawn = setting.runs.request({ ...wish, withdrawn: AbortSignal.abort() });
+    const again = setting.runs.request(wish);
+    const joins = setting.runs.request(wish);
+    await setting.endRun();
+    await setting.endRun();
+    expect([(await first)?.outcome, await withdrawn, (await again)?.outcome]).toEqual(['done', undefined, 'done']);
+    expect(await joins).toBe(await again);
+    expect(setting.began).toEqual(['schedule', 'imagelist']);
+  });
+
   it('wait for a person’s clean to end', async () => {
     const setting = new Setting();
     setting.lockError = busy;

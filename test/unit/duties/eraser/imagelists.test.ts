@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KubernetesClient } from '../../../../agent/cluster/client.ts';
 import { OwnNode } from '../../../../agent/cluster/node.ts';
-import { type ImageListRequest, ImageLists } from '../../../../agent/duties/eraser/imagelists.ts';
+import { ImageLists } from '../../../../agent/duties/eraser/imagelists.ts';
+import type { ImageListRequest } from '../../../../agent/duties/eraser/listrun.ts';
 import type { Transport } from '../../../../agent/cluster/transport.ts';
+import type { Report } from '../../../../agent/images/report.ts';
 import { createLogger } from '../../../../agent/observe/log.ts';
 import type { Json } from '../../../harness/api.ts';
 import { imageListCrd } from '../../../harness/imagelistcrd.ts';
@@ -23,7 +25,10 @@ class Setting {
   readonly server = new EmulatedApiServer({ clock: this.clock });
   readonly link = new Link();
   readonly ran: string[] = [];
+  readonly requests: ImageListRequest[] = [];
   onRun = (): void => undefined;
+  /** What a run comes to; by default it has found nothing. */
+  report = async (): Promise<Report | undefined> => await Promise.resolve(emptyReport);
   /** How often agents have asked for ImageLists. */
   asked = 0;
   readonly #stop = new AbortController();
@@ -60,10 +65,11 @@ class Setting {
       namespace: 'default',
       node: () => own.current,
       settings: () => ({ filter: { type: 'exclude', selectors: [] }, timeoutMs: 15 * MINUTE_MS }),
-      clean: async ({ name: list }: ImageListRequest) => {
-        this.ran.push(`${list} on ${name}`);
+      clean: async (request) => {
+        this.ran.push(`${request.name} on ${name}`);
+        this.requests.push(request);
         this.onRun();
-        return await Promise.resolve(emptyReport);
+        return await this.report();
       },
       tell: () => undefined,
     });
@@ -79,7 +85,8 @@ class Setting {
   async send(method: string, url: string, body: Json = {}): Promise<Json> {
     const certificate = { commonName: 'admin', organizations: [] };
     const { signal } = new AbortController();
-    const request = { method, url, headers: {}, body: JSON.stringify(body), certificate, signal };
+    const headers = { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' };
+    const request = { method, url, headers, body: JSON.stringify(body), certificate, signal };
     return JSON.parse((await this.clock.run(this.server.handle(request))).body as string);
   }
 
@@ -88,6 +95,8 @@ class Setting {
     await this.send('POST', lists, object);
   }
 }
+
+const waitsForever = async (): Promise<undefined> => await new Promise<undefined>(() => undefined);
 
 describe('ImageLists', () => {
   let setting: Setting;
@@ -170,5 +179,58 @@ describe('ImageLists', () => {
     await clock.advance(2 * MINUTE_MS);
     const { status } = await setting.send('GET', `${lists}/list`);
     expect(status).toMatchObject({ success: 3, failed: 1, skipped: 0 });
+  });
+
+  it('are skipped by a node that is held while their run waits', async () => {
+    const { clock } = setting;
+    await setting.send('POST', crds, imageListCrd);
+    await setting.start('a');
+    setting.report = waitsForever;
+    await clock.advance(MINUTE_MS);
+    await setting.apply('list');
+    await clock.advance(MINUTE_MS);
+    expect([setting.ran, setting.requests[0]?.withdrawn.aborted]).toEqual([['list on a'], false]);
+    await setting.send('PATCH', '/api/v1/nodes/a', { metadata: { annotations: { 'nodetender.dev/hold': 'mine' } } });
+    await clock.advance(10_000);
+    expect((await setting.send('GET', `${lists}/list`))['status']).toMatchObject({ success: 0, failed: 0, skipped: 1 });
+    expect(setting.requests[0]?.withdrawn.aborted).toBe(true);
+  });
+
+  it.each(['counted without it', 'deleted'])('that are %s withdraw the run that waits', async (how) => {
+    const { clock } = setting;
+    await setting.send('POST', crds, imageListCrd);
+    await setting.start('a');
+    setting.report = waitsForever;
+    await clock.advance(MINUTE_MS);
+    await setting.apply('list');
+    await clock.advance(14 * MINUTE_MS);
+    expect(setting.requests[0]?.withdrawn.aborted).toBe(false);
+    if (how === 'deleted') await setting.send('DELETE', `${lists}/list`);
+    await clock.advance(2 * MINUTE_MS);
+    expect(setting.requests.map(({ withdrawn }) => withdrawn.aborted)).toEqual([true]);
+    if (how === 'deleted') return;
+    expect((await setting.send('GET', `${lists}/list`))['status']).toMatchObject({ success: 0, failed: 1, skipped: 0 });
+  });
+
+  it('are counted by the agent that began, also where many take their turns for the status', async () => {
+    const { clock } = setting;
+    await setting.send('POST', crds, imageListCrd);
+    await setting.start('a', 0.1);
+    await setting.start('b', 0.9);
+    await clock.advance(MINUTE_MS);
+    for (let index = 0; index < 25; index += 1) await setting.apply(`list-${index}`);
+    const holders = new Set<unknown>();
+    let longestMs = 0;
+    for (let second = 0; second < 24; second += 1) {
+      await clock.advance(1_000);
+      const { spec } = (await setting.send('GET', lease)) as { spec: { holderIdentity: string; renewTime: string } };
+      holders.add(spec.holderIdentity);
+      longestMs = Math.max(longestMs, clock.nowMs() - Date.parse(spec.renewTime));
+    }
+    expect([...holders]).toEqual(['a']);
+    expect(longestMs).toBeLessThan(15_000);
+    await clock.advance(MINUTE_MS);
+    expect((await setting.send('GET', `${lists}/list-24`))['status']).toMatchObject({ success: 2, failed: 0 });
+    expect(setting.ran).toHaveLength(50);
   });
 });

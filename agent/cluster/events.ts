@@ -67,12 +67,13 @@ export class EventRecorder {
   tell(note: Note): void {
     const name = nameOf(note);
     if (this.#told.has(name)) return;
-    this.#told.add(name);
-    if (this.#told.size > maxRemembered) for (const oldest of this.#told.values().take(1)) this.#told.delete(oldest);
     if (this.#waiting.length >= maxWaiting) {
+      // Not remembered: told again when there is room, it is written.
       this.#options.onLost(note, `${maxWaiting} Events wait already`);
       return;
     }
+    this.#told.add(name);
+    if (this.#told.size > maxRemembered) for (const oldest of this.#told.values().take(1)) this.#told.delete(oldest);
     this.#waiting.push({ note, atMs: this.#options.clock.nowMs() });
     this.#bell.ring();
   }
@@ -103,6 +104,8 @@ export class EventRecorder {
         if (!isNodetenderError(error)) throw error;
         const isHopeless = isNodetenderError(error, 'cluster/forbidden', 'cluster/invalid', 'cluster/not-found');
         if (isHopeless || failures >= maxTries) {
+          // What is refused is refused again; an API server that was away comes back.
+          if (!isHopeless) this.#told.delete(nameOf(note));
           onLost(note, error.message);
           return;
         }

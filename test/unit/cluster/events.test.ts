@@ -123,4 +123,29 @@ describe('an Event that cannot be written', () => {
     await clock.advance(600_000);
     expect(written.length + lost.length).toBe(100);
   });
+
+  it('because too many waited is written when it is told again', async () => {
+    const { recorder, clock, written } = new Setting();
+    const tellAll = (): void => {
+      for (let index = 0; index < 40; index += 1) recorder.tell({ ...note, identity: `${index}` });
+    };
+    tellAll();
+    await clock.advance(3_600_000);
+    expect(written.length).toBeLessThan(40);
+    tellAll();
+    await clock.advance(3_600_000);
+    expect(new Set(written.map(({ metadata }) => metadata.name)).size).toBe(40);
+    expect(written).toHaveLength(40);
+  });
+
+  it('because the API server was away for too long is written when it is told again', async () => {
+    const { recorder, clock, written, failures, lost } = new Setting();
+    for (let times = 0; times < 30; times += 1) failures.push(new ClusterError('cluster/unavailable', 'away'));
+    recorder.tell(note);
+    await clock.advance(3_600_000);
+    expect([written, lost]).toEqual([[], ['1: away']]);
+    recorder.tell(note);
+    await clock.advance(1_000);
+    expect(written).toHaveLength(1);
+  });
 });

@@ -1,8 +1,8 @@
 /** How far a node is from being drained. Times are monotonic. */
 export type Drain =
   | { readonly phase: 'calm' }
-  /** Pods leave or have left, and the node takes no new ones. */
-  | { readonly phase: 'draining' }
+  /** The node takes no new pods, and others leave or have left: `seen`; otherwise they may have, when nobody looked. */
+  | { readonly phase: 'draining'; readonly seen: boolean }
   /** It may take pods again; `calmSinceMs` since it is schedulable and Ready, undefined while it is not both. */
   | { readonly phase: 'settling'; readonly calmSinceMs: number | undefined };
 
@@ -29,16 +29,16 @@ export function nextDrain(before: Drain | undefined, facts: DrainFacts): Drain {
   const isSchedulableAndReady = !cordoned && ready !== false;
   switch (before?.phase) {
     case undefined:
-      if (cordoned) return { phase: 'draining' };
+      if (cordoned) return { phase: 'draining', seen: podsLeave };
       if (ready === undefined || (ready && readyForMs >= settleMs)) return { phase: 'calm' };
       return { phase: 'settling', calmSinceMs: ready ? nowMs - readyForMs : undefined };
     case 'calm':
-      return cordoned && podsLeave ? { phase: 'draining' } : before;
+      return cordoned && podsLeave ? { phase: 'draining', seen: true } : before;
     case 'draining':
-      if (cordoned) return before;
+      if (cordoned) return { phase: 'draining', seen: before.seen || podsLeave };
       return settled({ phase: 'settling', calmSinceMs: isSchedulableAndReady ? nowMs : undefined }, nowMs, settleMs);
     case 'settling':
-      if (cordoned) return { phase: 'draining' };
+      if (cordoned) return { phase: 'draining', seen: podsLeave };
       if (!isSchedulableAndReady) return { phase: 'settling', calmSinceMs: undefined };
       return settled({ phase: 'settling', calmSinceMs: before.calmSinceMs ?? nowMs }, nowMs, settleMs);
     default:

@@ -60,7 +60,8 @@ export function obstacleTo(facts: NodeFacts): Obstacle | undefined {
     return { code: 'unreachable', reason: `the API server was last heard ${durationInWords(unheardMs)} ago; ${limit}` };
   }
   if (drain.phase === 'draining') {
-    return { code: 'draining', reason: `node ${nodeName} is cordoned and its pods leave or have left` };
+    const pods = drain.seen ? 'and its pods leave or have left' : 'and its pods may have left before the agent looked';
+    return { code: 'draining', reason: `node ${nodeName} is cordoned ${pods}` };
   }
   if (drain.phase === 'settling')
     return { code: 'settling', reason: settlingReason(drain.calmSinceMs, nowMs, settleMs) };

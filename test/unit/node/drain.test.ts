@@ -11,7 +11,7 @@ const usual: DrainFacts = {
   settleMs,
 };
 const calm: Drain = { phase: 'calm' };
-const draining: Drain = { phase: 'draining' };
+const draining: Drain = { phase: 'draining', seen: true };
 
 describe('a drain', () => {
   it('is under way when pods leave a cordoned node, and neither by the one nor by the other', () => {
@@ -42,7 +42,9 @@ describe('a drain', () => {
   });
 
   it('goes on when the node is cordoned again before it has settled', () => {
-    expect(nextDrain({ phase: 'settling', calmSinceMs: 0 }, { ...usual, cordoned: true })).toEqual(draining);
+    const again = { ...usual, cordoned: true };
+    expect(nextDrain({ phase: 'settling', calmSinceMs: 0 }, again)).toEqual({ phase: 'draining', seen: false });
+    expect(nextDrain({ phase: 'settling', calmSinceMs: 0 }, { ...again, podsLeave: true })).toEqual(draining);
   });
 
   it('needs no time to settle where none is configured', () => {
@@ -58,7 +60,15 @@ describe('a drain', () => {
 
 describe('the first look at a node', () => {
   it('takes one that is cordoned for drained: the agent may start after the reboot', () => {
-    expect(nextDrain(undefined, { ...usual, cordoned: true })).toEqual(draining);
+    expect(nextDrain(undefined, { ...usual, cordoned: true })).toEqual({ phase: 'draining', seen: false });
+  });
+
+  it('claims no eviction on one that is merely cordoned, until pods are seen to leave', () => {
+    const cordoned = { ...usual, cordoned: true };
+    const found = nextDrain(undefined, cordoned);
+    expect(nextDrain(found, cordoned)).toEqual({ phase: 'draining', seen: false });
+    const leaving = nextDrain(found, { ...cordoned, podsLeave: true });
+    expect([leaving, nextDrain(leaving, cordoned)]).toEqual([draining, draining]);
   });
 
   it('lets one settle that became Ready a moment ago, for the rest of the time', () => {

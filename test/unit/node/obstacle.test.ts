@@ -37,7 +37,7 @@ describe('a cleaning may not start', () => {
     ['no-node', { nodeExists: false }],
     ['not-read', { unread: ['its pods'] }],
     ['filtered', { leftOut: 'why' }],
-    ['draining', { drain: { phase: 'draining' } }],
+    ['draining', { drain: { phase: 'draining', seen: true } }],
     ['settling', { drain: { phase: 'settling', calmSinceMs: undefined } }],
     ['settling', { drain: { phase: 'settling', calmSinceMs: 999_999 } }],
   ])('%s: %j', (code, facts) => {
@@ -56,7 +56,7 @@ describe('a cleaning may not start', () => {
       pause: 'p',
       unread: ['x'],
       leftOut: 'l',
-      drain: { phase: 'draining' },
+      drain: { phase: 'draining', seen: true },
     };
     expect(codeOf(all)).toBe('held');
     expect(codeOf({ ...all, hold: undefined })).toBe('paused');
@@ -89,6 +89,15 @@ describe('the reason', () => {
   it('says which setting leaves the node out, and why', () => {
     expect(reasonOf({ leftOut: 'it is selected by "spot"' })).toBe(
       'cluster.nodeFilter leaves node node-1 out: it is selected by "spot"',
+    );
+  });
+
+  it('says of pods that they leave only where they have been seen to', () => {
+    expect(reasonOf({ drain: { phase: 'draining', seen: true } })).toBe(
+      'node node-1 is cordoned and its pods leave or have left',
+    );
+    expect(reasonOf({ drain: { phase: 'draining', seen: false } })).toBe(
+      'node node-1 is cordoned and its pods may have left before the agent looked',
     );
   });
 

@@ -35,9 +35,9 @@ function whatIsWrong(value: string): string | undefined {
   const expected = 'expected any new word, such as the time of day, or one that begins with dry-run';
   if (value.trim() === '') return `${expected}, found nothing`;
   if (value.length > maxRequestLength) return `${expected}, of at most ${maxRequestLength} characters`;
-  if (!/^[\w .:+-]+$/.test(value) || isImageName(value)) {
-    return `${expected}; images are named by an ImageList, not here`;
-  }
+  const notHere = 'images are named by an ImageList, not here';
+  if (!/^[\w .:+-]+$/.test(value)) return `${expected}, of letters, digits, spaces and _ . : + - alone; ${notHere}`;
+  if (isImageName(value)) return `${expected}; ${notHere}`;
   if (isMeantAsDryRun(value)) return `${expected}; it is not clear whether anything may be removed`;
   return undefined;
 }

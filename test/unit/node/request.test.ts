@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextStep } from '../../../agent/node/request.ts';
+import { textOfPage } from '../../harness/page.ts';
 
 const none = { handled: undefined, done: undefined };
 
@@ -64,11 +65,20 @@ describe('a value of nodetender.dev/clean', () => {
     'x'.repeat(254),
     'ä',
     'a\nb',
+    'a=b',
     '\u0000',
   ])('is refused, with what was expected: %j', (clean) => {
     const step = nextStep({ ...none, clean });
     expect(step).toMatchObject({ kind: 'refuse', value: clean });
     expect(step.kind === 'refuse' && step.why).toMatch(/^expected any new word/);
+  });
+
+  it('is refused with the characters that it may have, which the page names, too', () => {
+    const step = nextStep({ ...none, clean: 'a=b' });
+    const characters = 'letters, digits, spaces and ';
+    expect(step.kind === 'refuse' && step.why).toContain(`${characters}_ . : + - alone`);
+    expect(textOfPage('kubectl.md')).toContain(`${characters}\`_ . : + -\``);
+    expect(nextStep({ ...none, clean: 'Az09 _.:+-' })).toMatchObject({ kind: 'run' });
   });
 
   it('whatever it is, is refused or asks for one run: once accepted and done it is over', () => {

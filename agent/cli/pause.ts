@@ -41,7 +41,10 @@ export async function pauseCommand(options: PauseOptions, { terminal, stop }: Ho
     } else await port.create(configMaps, namespace, { metadata: { name: controlConfigMap, ...metadata } }, call);
     terminal.out(`${object} paused\n`);
     if (!exists) terminal.err(madeNote(namespace));
-    terminal.err(`no cleaning starts on any node until: nodetender resume --namespace ${namespace}\n`);
+    // Whether agents are there, the ConfigMap does not tell: it may be left from somebody who mistyped before.
+    terminal.err(
+      `agents of namespace ${namespace} start no cleaning on any node until: nodetender resume --namespace ${namespace}\n`,
+    );
     return exitStatus.done;
   });
 }

@@ -2,6 +2,7 @@ import { systemClock } from '../../agent/clock.ts';
 import { KubernetesClient } from '../../agent/cluster/client.ts';
 import type { KubernetesPort } from '../../agent/cluster/port.ts';
 import { EmulatedApiServer } from '../emulators/kubernetes/apiserver.ts';
+import { directPort } from '../emulators/kubernetes/directport.ts';
 import { KubernetesServer } from '../emulators/kubernetes/server.ts';
 import { InMemoryTransport } from '../emulators/kubernetes/transport.ts';
 import { agentPort } from '../harness/agentport.ts';
@@ -41,6 +42,21 @@ describeKubernetesContract('the emulated API server in memory', async () => {
   return {
     port: portOf('admin'),
     limited: portOf(limited),
+    forgetHistory: async () => {
+      server.forgetHistory();
+      server.disturbWatches('cut');
+    },
+    dispose: async () => undefined,
+  };
+});
+
+describeKubernetesContract('the emulated API server without a transport', async () => {
+  const server = new EmulatedApiServer();
+  server.access.grant('admin');
+  server.access.grant(limited, readsNodes);
+  return {
+    port: directPort({ server, user: 'admin', clock: systemClock }),
+    limited: directPort({ server, user: limited, clock: systemClock }),
     forgetHistory: async () => {
       server.forgetHistory();
       server.disturbWatches('cut');

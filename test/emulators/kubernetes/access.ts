@@ -43,7 +43,12 @@ export class Access {
     const name = token === undefined ? request.certificate?.commonName : this.#tokens.get(token.trim());
     if (name === undefined) throw new StatusError(401, 'Unauthorized', 'Unauthorized');
     const isAdministrator = request.certificate?.organizations.includes('system:masters') === true;
-    return { name, rules: token === undefined && isAdministrator ? everything : (this.#rules.get(name) ?? []) };
+    return token === undefined && isAdministrator ? { name, rules: everything } : this.named(name);
+  }
+
+  /** Who has been granted nothing may do nothing. */
+  named(name: string): User {
+    return { name, rules: this.#rules.get(name) ?? [] };
   }
 
   /** Throws 403 where no rule allows it. */

@@ -25,6 +25,21 @@ export interface ApiResponse {
   readonly body: string | AsyncIterable<string>;
 }
 
+/** What comes with a request for objects, whatever carried it. */
+export interface Sent {
+  readonly accept?: string;
+  readonly contentType?: string;
+  /** Undefined where there is none. */
+  readonly body: () => Json | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** An answer before it is text: one object, or those of a watch, each with its type. */
+export interface Reply {
+  readonly status: number;
+  readonly body: JsonObject | AsyncIterable<JsonObject>;
+}
+
 export interface EmulatedApiServerOptions {
   readonly clock?: Clock;
   /** Default 60 s, as the real one. */
@@ -113,18 +128,30 @@ export class EmulatedApiServer {
     const wanted = readResourceRequest(request.method, url, this.#resources());
     if (wanted === undefined || user === undefined) throw noSuchPath();
     const fault = this.#arrived(user, wanted, request);
-    await this.#strike(fault, request.signal);
+    if (fault !== undefined) await this.#strike(fault, request.signal);
     if (fault?.reply !== undefined) {
       const { status, contentType, body } = fault.reply;
       return { status, headers: { 'content-type': contentType }, body };
     }
-    this.access.authorize(user, wanted);
-    const answer = this.#serve(wanted, request);
+    const { accept = '', 'content-type': contentType = '' } = request.headers;
+    const body = (): Json | undefined => (request.body.length === 0 ? undefined : bodyOf(request));
+    const reply = this.#serve(user, wanted, { accept, contentType, body, signal: request.signal });
     if (fault?.cut === 'after') throw new ConnectionCut();
-    return answer;
+    return encoded(reply);
   }
 
-  #arrived(user: User, wanted: ResourceRequest, request: ApiRequest): Fault | undefined {
+  /** A request that needs no transport, of somebody who is known by name. Rejects with StatusError and ConnectionCut. */
+  async ask(name: string, wanted: ResourceRequest, sent: Sent): Promise<Reply> {
+    const user = this.access.named(name);
+    const fault = this.#arrived(user, wanted, { url: '' });
+    if (fault?.reply !== undefined) throw new Error('a reply as text needs a transport');
+    if (fault !== undefined) await this.#strike(fault, sent.signal);
+    const reply = this.#serve(user, wanted, sent);
+    if (fault?.cut === 'after') throw new ConnectionCut();
+    return reply;
+  }
+
+  #arrived(user: User, wanted: ResourceRequest, request: Pick<ApiRequest, 'url'>): Fault | undefined {
     return this.faults.take({
       user: user.name,
       verb: wanted.verb,
@@ -138,8 +165,7 @@ export class EmulatedApiServer {
     });
   }
 
-  async #strike(fault: Fault | undefined, signal: AbortSignal): Promise<void> {
-    if (fault === undefined) return;
+  async #strike(fault: Fault, signal: AbortSignal): Promise<void> {
     if (fault.latencyMs !== undefined) await this.#clock.sleep(fault.latencyMs, signal);
     if (fault.hang === true) {
       await this.#clock.sleep(DEFAULT_WATCH_MS, signal);
@@ -153,46 +179,40 @@ export class EmulatedApiServer {
     }
   }
 
-  #serve(wanted: ResourceRequest, request: ApiRequest): ApiResponse {
+  #serve(user: User, wanted: ResourceRequest, sent: Sent): Reply {
+    this.access.authorize(user, wanted);
     const { verb, resource, query } = wanted;
-    const representation = representationOf(resource, request.headers['accept'] ?? '', this.#clock.nowMs());
+    const representation = representationOf(resource, sent.accept ?? '', this.#clock.nowMs());
+    const found = (object: StoredObject): Reply => ({ status: 200, body: representation.object(object) });
     switch (verb) {
-      case 'list':
-        return answered(
-          200,
-          this.#lists.answer(query, this.store.revision, representation, () =>
-            this.store.list(resource).filter(scopeTest(wanted)),
-          ),
-        );
-      case 'watch':
-        return this.#watch(wanted, representation, request.signal);
-      case 'get':
-        return answered(200, representation.object(this.#writes.get(targetOf(wanted))));
-      case 'create':
-        return this.#create(wanted, representation, bodyOf(request));
-      case 'update':
-        return answered(
-          200,
-          representation.object(this.#writes.replace(targetOf(wanted), bodyOf(request), isDryRun(query))),
-        );
-      case 'patch': {
-        const contentType = request.headers['content-type'] ?? '';
-        return answered(
-          200,
-          representation.object(this.#writes.patch(targetOf(wanted), contentType, bodyOf(request), isDryRun(query))),
-        );
+      case 'list': {
+        const objects = (): StoredObject[] => this.store.list(resource).filter(scopeTest(wanted));
+        return { status: 200, body: this.#lists.answer(query, this.store.revision, representation, objects) };
       }
+      case 'watch':
+        return { status: 200, body: this.#watch(wanted, representation, sent.signal) };
+      case 'get':
+        return found(this.#writes.get(targetOf(wanted)));
+      case 'create':
+        return this.#create(wanted, representation, bodySent(sent));
+      case 'update':
+        return found(this.#writes.replace(targetOf(wanted), bodySent(sent), isDryRun(query)));
+      case 'patch':
+        return found(this.#writes.patch(targetOf(wanted), sent.contentType ?? '', bodySent(sent), isDryRun(query)));
       case 'delete':
-        return this.#delete(wanted, representation, request);
+        return this.#delete(wanted, representation, sent);
       case 'deletecollection': {
         const doomed = this.store.list(resource).filter(scopeTest(wanted));
         for (const object of doomed) this.#writes.delete(targetOf(wanted, object), {});
-        return answered(200, representation.list(doomed, { resourceVersion: String(this.store.revision) }));
+        return {
+          status: 200,
+          body: representation.list(doomed, { resourceVersion: String(this.store.revision) }),
+        };
       }
     }
   }
 
-  #watch(wanted: ResourceRequest, representation: Representation, signal: AbortSignal): ApiResponse {
+  #watch(wanted: ResourceRequest, representation: Representation, signal: AbortSignal): AsyncIterable<JsonObject> {
     const { query, resource } = wanted;
     const version = query.get('resourceVersion') ?? '';
     refuseFuture(query, this.store.revision);
@@ -208,42 +228,42 @@ export class EmulatedApiServer {
       timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1000 : DEFAULT_WATCH_MS,
       signal,
     });
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: this.#framesOf(watch, wanted) };
+    return this.#eventsOf(watch, wanted);
   }
 
-  async *#framesOf(watch: Watch, wanted: ResourceRequest): AsyncGenerator<string> {
+  async *#eventsOf(watch: Watch, wanted: ResourceRequest): AsyncGenerator<JsonObject> {
     this.#watches.set(watch, wanted);
     try {
-      yield* watch.frames();
+      yield* watch.events();
     } finally {
       this.#watches.delete(watch);
     }
   }
 
-  #create(wanted: ResourceRequest, representation: Representation, body: Json): ApiResponse {
+  #create(wanted: ResourceRequest, representation: Representation, body: Json): Reply {
     const { resource, namespace = '', name, subresource } = wanted;
     if (subresource === 'eviction' && resource.plural === 'pods' && name !== undefined) {
       if (!isObject(body)) throw badRequest('not an Eviction object');
       evict(this.store, this.#writes, this.#clock, this.#evictionResources(), { namespace, name }, body);
-      return answered(201, success());
+      return { status: 201, body: success() };
     }
     if (name !== undefined) throw noSuchPath();
     const created = this.#writes.create(resource, namespace, body, isDryRun(wanted.query));
-    return answered(201, representation.object(created));
+    return { status: 201, body: representation.object(created) };
   }
 
-  #delete(wanted: ResourceRequest, representation: Representation, request: ApiRequest): ApiResponse {
+  #delete(wanted: ResourceRequest, representation: Representation, sent: Sent): Reply {
     const { resource, query } = wanted;
-    const sent = request.body.length === 0 ? {} : bodyOf(request);
+    const body = sent.body();
     const grace = query.get('gracePeriodSeconds');
     const options: JsonObject = {
-      ...(isObject(sent) ? sent : {}),
+      ...(isObject(body) ? body : {}),
       ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
     };
     const { object, gone } = this.#writes.delete(targetOf(wanted), options);
-    if (!gone || resource.kind === 'Pod') return answered(200, representation.object(object));
+    if (!gone || resource.kind === 'Pod') return { status: 200, body: representation.object(object) };
     const { name, uid } = object.metadata;
-    return answered(200, success({ name, group: resource.group, kind: resource.plural, uid }));
+    return { status: 200, body: success({ name, group: resource.group, kind: resource.plural, uid }) };
   }
 
   #resources(): readonly Resource[] {
@@ -286,6 +306,12 @@ function targetOf({ resource, namespace, name, subresource }: ResourceRequest, o
   };
 }
 
+function bodySent({ body }: Sent): Json {
+  const sent = body();
+  if (sent === undefined) throw badRequest('the request has no body');
+  return sent;
+}
+
 function bodyOf(request: ApiRequest): Json {
   if (typeof request.body !== 'string') return decodeProtobuf(request.body);
   if (Buffer.byteLength(request.body) > MAX_BODY_BYTES) {
@@ -310,6 +336,20 @@ function success(details?: JsonObject): JsonObject {
 function answered(status: number, body: JsonObject | string): ApiResponse {
   if (typeof body === 'string') return { status, headers: { 'content-type': 'text/plain' }, body };
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+function encoded({ status, body }: Reply): ApiResponse {
+  if (!isStream(body)) return answered(status, body);
+  return { status, headers: { 'content-type': 'application/json' }, body: framesOf(body) };
+}
+
+function isStream(body: Reply['body']): body is AsyncIterable<JsonObject> {
+  return Symbol.asyncIterator in body;
+}
+
+/** One line of JSON each. */
+async function* framesOf(events: AsyncIterable<JsonObject>): AsyncGenerator<string> {
+  for await (const event of events) yield `${JSON.stringify(event)}\n`;
 }
 
 function refusal(error: StatusError): ApiResponse {

@@ -22,10 +22,10 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Frames that a client has not taken: a watch that falls behind further than this is ended, as the real one does. */
+/** Events that a client has not taken: a watch that falls behind further than this is ended, as the real one does. */
 const MAX_WAITING = 10_000;
 
-/** One watch: the frames of its answer, one line of JSON each. */
+/** One watch: what it tells, in order. */
 export class Watch {
   readonly #options: WatchOptions;
   readonly #waiting: JsonObject[] = [];
@@ -60,7 +60,7 @@ export class Watch {
     this.end();
   }
 
-  async *frames(): AsyncGenerator<string> {
+  async *events(): AsyncGenerator<JsonObject> {
     const { store, bookmarkEveryMs, timeoutMs, signal } = this.#options;
     const over = new AbortController();
     const ended = AbortSignal.any([signal, over.signal]);
@@ -71,9 +71,9 @@ export class Watch {
       void this.#endAfter(timeoutMs, ended);
       if (bookmarkEveryMs !== undefined) void this.#keepBookmarking(bookmarkEveryMs, ended);
       for (;;) {
-        const frame = this.#silent ? undefined : this.#waiting.shift();
+        const event = this.#silent ? undefined : this.#waiting.shift();
         if (this.#state === 'cut') throw new ConnectionCut();
-        if (frame !== undefined) yield `${JSON.stringify(frame)}\n`;
+        if (event !== undefined) yield event;
         else if (this.#state === 'ended') return;
         else await this.#wake.promise;
       }

@@ -61,16 +61,16 @@ export function decodeRun(value: unknown): RunRecord | undefined {
 export type Step = 'adopt' | 'begin' | 'follow' | 'none';
 
 /**
- * Decides from the object, our mark on it, and the generations of it that nodes have reported (`reported` is the highest;
- * undefined for none): they know of it where a `kubectl replace` has taken the mark away.
+ * Decides from the object, our mark on it, and the generation of it that was handled last as the Lease or the nodes know it
+ * (undefined where they do not), which says more where a `kubectl replace` has taken the mark away.
  */
-export function nextStep(list: ImageListView, run: RunRecord | undefined, reported: number | undefined): Step {
+export function nextStep(list: ImageListView, run: RunRecord | undefined, handled: number | undefined): Step {
   if (run !== undefined && run.uid === list.uid) {
     if (run.generation < list.generation) return 'begin';
     return run.state === 'running' ? 'follow' : 'none';
   }
   if (!list.hasStatus) return 'begin';
-  return reported !== undefined && reported < list.generation ? 'begin' : 'adopt';
+  return handled !== undefined && handled < list.generation ? 'begin' : 'adopt';
 }
 
 /** The node on which a run may be due. */

@@ -3,6 +3,7 @@ import { annotationPrefix } from '../../cluster/names.ts';
 import { type LeaseObject, leases } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import { isNodetenderError } from '../../errors.ts';
+import { decodeHandled, encodeHandled, type Handled } from '../../eraser/handled.ts';
 import { decodeRosters, encodeRosters, type Rosters } from '../../eraser/rosters.ts';
 
 export interface ReporterLeaseOptions {
@@ -18,12 +19,21 @@ export interface ReporterLeaseOptions {
 export const leaseSeconds = 30;
 const leaseName = 'nodetender-imagelist';
 const rostersAnnotation = `${annotationPrefix}rosters`;
+const handledAnnotation = `${annotationPrefix}handled`;
+
+/** What one reporter leaves to the next. */
+export interface Bequest {
+  /** The nodes of the runs under way. */
+  readonly rosters: Rosters;
+  readonly handled: Handled;
+}
 
 /** What the holder's last write left. */
-interface Held {
+interface Held extends Bequest {
   readonly resourceVersion: string;
-  readonly rosters: Rosters;
 }
+
+const nothing: Bequest = { rosters: new Map(), handled: new Map() };
 
 /**
  * The Lease of the one agent that sums up ImageLists. Nobody holds it while there is nothing to sum up. Two holders for a
@@ -39,9 +49,9 @@ export class ReporterLease {
     this.#options = options;
   }
 
-  /** The nodes of the runs under way, as the holders before and this one have recorded them. */
-  get rosters(): Rosters {
-    return this.#held?.rosters ?? new Map();
+  /** As the holders before and this one have recorded it. */
+  get bequest(): Bequest {
+    return this.#held ?? nothing;
   }
 
   /**
@@ -56,8 +66,10 @@ export class ReporterLease {
         return true;
       }
       if (!this.#isFree(found) && !isSilent) return false;
-      const rosters = decodeRosters(found.metadata.annotations?.[rostersAnnotation]);
-      await this.#write({ resourceVersion: found.metadata.resourceVersion, rosters }, this.#options.holder, signal);
+      const { resourceVersion, annotations = {} } = found.metadata;
+      const rosters = decodeRosters(annotations[rostersAnnotation]);
+      const handled = decodeHandled(annotations[handledAnnotation]);
+      await this.#write({ resourceVersion, rosters, handled }, this.#options.holder, signal);
       return true;
     } catch (error) {
       if (isNodetenderError(error, 'cluster/conflict', 'cluster/already-exists')) return false;
@@ -65,16 +77,16 @@ export class ReporterLease {
     }
   }
 
-  /** Keeps it for another while, with these rosters. Throws `cluster/conflict` when somebody else has it. */
-  async renew(rosters: Rosters, signal: AbortSignal): Promise<void> {
+  /** Keeps it for another while. Throws `cluster/conflict` when somebody else has it. */
+  async renew(bequest: Bequest, signal: AbortSignal): Promise<void> {
     if (this.#held === undefined) throw new Error('renewed without being held');
-    await this.#write({ ...this.#held, rosters }, this.#options.holder, signal);
+    await this.#write({ ...this.#held, ...bequest }, this.#options.holder, signal);
   }
 
-  async release(signal: AbortSignal): Promise<void> {
+  async release(bequest: Bequest, signal: AbortSignal): Promise<void> {
     const held = this.#held;
     this.#held = undefined;
-    if (held !== undefined) await this.#write(held, '', signal);
+    if (held !== undefined) await this.#write({ ...held, ...bequest }, '', signal);
     this.#held = undefined;
   }
 
@@ -107,19 +119,22 @@ export class ReporterLease {
       { metadata: { name: leaseName }, spec: this.#spec(holder) },
       { signal },
     );
-    this.#held = { resourceVersion: created.metadata.resourceVersion, rosters: new Map() };
+    this.#held = { ...nothing, resourceVersion: created.metadata.resourceVersion };
   }
 
-  async #write({ resourceVersion, rosters }: Held, holder: string, signal: AbortSignal): Promise<void> {
+  async #write({ resourceVersion, rosters, handled }: Held, holder: string, signal: AbortSignal): Promise<void> {
     const { port, namespace } = this.#options;
-    const annotations = { [rostersAnnotation]: rosters.size === 0 ? null : encodeRosters(rosters) };
+    const annotations = {
+      [rostersAnnotation]: rosters.size === 0 ? null : encodeRosters(rosters),
+      [handledAnnotation]: handled.size === 0 ? null : encodeHandled(handled),
+    };
     const written = await port.patch(
       leases,
       { namespace, name: leaseName },
       { type: 'merge', body: { metadata: { resourceVersion, annotations }, spec: this.#spec(holder) } },
       { signal },
     );
-    this.#held = { resourceVersion: written.metadata.resourceVersion, rosters };
+    this.#held = { resourceVersion: written.metadata.resourceVersion, rosters, handled };
   }
 
   #spec(holder: string): object {

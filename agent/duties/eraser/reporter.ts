@@ -8,10 +8,11 @@ import { ClusterError } from '../../cluster/errors.ts';
 import { isNodetenderError } from '../../errors.ts';
 import type { Logger } from '../../observe/log.ts';
 import { type ImageListView, imageLists, runAnnotation } from '../../eraser/imagelist.ts';
-import type { ReporterLease } from './lease.ts';
+import type { Bequest, ReporterLease } from './lease.ts';
 import type { NodeFilter } from '../../node/filter.ts';
 import { reportedNodes } from './nodes.ts';
 import { refusedNote } from '../../eraser/notes.ts';
+import type { Handled } from '../../eraser/handled.ts';
 import type { RecordedRoster } from '../../eraser/rosters.ts';
 import { encodeRun, nextStep, type RunRecord } from '../../eraser/run.ts';
 import {
@@ -63,6 +64,7 @@ interface Counting {
 export class Reporter {
   readonly #options: ReporterOptions;
   #rosters = new Map<string, RecordedRoster>();
+  #handled = new Map<string, number>();
   /** What we wrote last, which the watch shows later. */
   #written = new Map<string, RunRecord>();
   #counting = new Map<string, Counting>();
@@ -81,7 +83,8 @@ export class Reporter {
     const over = new AbortController();
     const nodes = reportedNodes({ ...this.#options, onChange: () => bell.ring() });
     const watching = nodes.run(AbortSignal.any([signal, over.signal]));
-    this.#rosters = new Map(lease.rosters);
+    this.#rosters = new Map(lease.bequest.rosters);
+    this.#handled = new Map(lease.bequest.handled);
     this.#written = new Map();
     this.#counting = new Map();
     this.#renewedAtMs = clock.monotonicMs();
@@ -104,7 +107,7 @@ export class Reporter {
       over.abort();
       await watching;
       // Where that fails, the Lease is free when it has not been renewed for a while.
-      await lease.release(AbortSignal.timeout(5_000)).catch(() => undefined);
+      await lease.release(this.#bequest, AbortSignal.timeout(5_000)).catch(() => undefined);
     }
   }
 
@@ -112,7 +115,7 @@ export class Reporter {
   async #advance(list: ImageListView, nodes: readonly ReportedNode[], signal: AbortSignal): Promise<boolean> {
     const run = this.#runOf(list);
     try {
-      switch (nextStep(list, run, highestReported(list, nodes))) {
+      switch (nextStep(list, run, lastHandled(list, this.#handled, nodes))) {
         case 'adopt':
           await this.#adopt(list, signal);
           return false;
@@ -233,9 +236,15 @@ export class Reporter {
   async #renew(signal: AbortSignal): Promise<void> {
     const { lease, lists, clock } = this.#options;
     const present = new Set(lists().map(({ uid }) => uid));
-    for (const uid of this.#rosters.keys()) if (!present.has(uid)) this.#rosters.delete(uid);
-    await lease.renew(this.#rosters, signal);
+    for (const known of [this.#rosters, this.#handled]) {
+      for (const uid of known.keys()) if (!present.has(uid)) known.delete(uid);
+    }
+    await lease.renew(this.#bequest, signal);
     this.#renewedAtMs = clock.monotonicMs();
+  }
+
+  get #bequest(): Bequest {
+    return { rosters: this.#rosters, handled: this.#handled };
   }
 
   /** The UID keeps it from an object made again under the same name. */
@@ -250,6 +259,9 @@ export class Reporter {
     const metadata = { uid, annotations, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     await this.#options.port.patch(imageLists, { name }, { type: 'merge', body: { metadata } }, { signal });
     this.#written.set(uid, record);
+    // Not before: whoever takes over must not find a run handled that no mark has begun.
+    this.#handled.delete(uid);
+    this.#handled.set(uid, record.generation);
   }
 
   async #writeStatus({ name, uid }: ImageListView, counts: NodeCounts, signal: AbortSignal): Promise<void> {
@@ -297,9 +309,13 @@ function countingKey({ uid }: ImageListView, { generation, startedAt }: RunRecor
 
 const zeroTime = '1970-01-01T00:00:00Z';
 
-/** The newest generation of this very object that a node has reported; undefined for none. */
-function highestReported({ name, uid }: ImageListView, nodes: readonly ReportedNode[]): number | undefined {
-  let highest: number | undefined;
+/** The newest generation of this very object that a reporter or a node has handled; undefined for none. */
+function lastHandled(
+  { name, uid }: ImageListView,
+  handled: Handled,
+  nodes: readonly ReportedNode[],
+): number | undefined {
+  let highest = handled.get(uid);
   for (const { results } of nodes) {
     const result = results.get(name);
     if (result?.uid === uid && result.generation > (highest ?? -1)) highest = result.generation;

@@ -181,6 +181,47 @@ describe('ImageLists', () => {
     expect(status).toMatchObject({ success: 3, failed: 1, skipped: 0 });
   });
 
+  describe('that are replaced by objects without our mark', () => {
+    const replace = async (images: string[]): Promise<void> => {
+      const { metadata, ...rest } = await setting.send('GET', `${lists}/list`);
+      const { name, uid, resourceVersion, annotations } = metadata as Json;
+      expect(annotations).toHaveProperty(['nodetender.dev/run']);
+      const body = { ...rest, metadata: { name, uid, resourceVersion }, spec: { images } };
+      await setting.send('PUT', `${lists}/list`, body);
+      await setting.clock.advance(2 * MINUTE_MS);
+    };
+
+    beforeEach(async () => {
+      await setting.send('POST', crds, imageListCrd);
+    });
+
+    it('run also where no node knows the result before any more, and once', async () => {
+      await setting.start('a');
+      await setting.clock.advance(MINUTE_MS);
+      await setting.apply('list');
+      await setting.clock.advance(MINUTE_MS);
+      const forgotten = { 'nodetender.dev/imagelist': null };
+      await setting.send('PATCH', '/api/v1/nodes/a', { metadata: { annotations: forgotten } });
+      await replace(['alpine']);
+      expect(setting.requests.map(({ rules }) => rules.map(({ text }) => text))).toEqual([['*'], ['alpine']]);
+      await setting.send('PATCH', '/api/v1/nodes/a', { metadata: { annotations: forgotten } });
+      await replace(['alpine']);
+      expect(setting.ran).toHaveLength(2);
+    });
+
+    it('run also where they carried a status when they were first seen', async () => {
+      await setting.apply('list');
+      const status = { success: 7, failed: 0, skipped: 0, timestamp: '2026-01-01T00:00:00Z' };
+      await setting.send('PATCH', `${lists}/list/status`, { status });
+      await setting.start('a');
+      await setting.clock.advance(MINUTE_MS);
+      await replace(['*']);
+      expect(setting.ran).toEqual([]);
+      await replace(['alpine']);
+      expect(setting.ran).toEqual(['list on a']);
+    });
+  });
+
   it('are skipped by a node that is held while their run waits', async () => {
     const { clock } = setting;
     await setting.send('POST', crds, imageListCrd);

@@ -17,7 +17,9 @@ export function addClusterCommands(program: Command, host: Host, done: (status: 
 function addNodes(program: Command, host: Host, done: (status: number) => void): void {
   const command = program
     .command('nodes')
-    .description('List the nodes of a cluster: what their agents do, and what the last cleaning removed.')
+    .description(
+      'List the nodes of a cluster: what their agents do, what the last cleaning removed, who wants a reboot.',
+    )
     .argument('[node...]', 'names of nodes; default: all')
     .addOption(
       new Option('-o, --output <format>', 'how').choices(['table', 'wide', 'json', 'yaml', 'name']).default('table'),
@@ -41,7 +43,9 @@ Examples:
 function addHold(program: Command, host: Host, done: (status: number) => void): void {
   const command = program
     .command('hold')
-    .description('Have the agents of nodes leave them alone: a cleaning under way stops, and none starts.')
+    .description(
+      'Have the agents of nodes leave them alone: no cleaning and no reboot; what has begun stops or is undone.',
+    )
     .argument('[node...]', 'names of nodes')
     .option('--reason <text>', 'why, for whoever finds it', reasonArgument)
     .option('--overwrite', 'replace the reason of a hold that is there');
@@ -63,7 +67,7 @@ function addHold(program: Command, host: Host, done: (status: number) => void): 
 function addPause(program: Command, host: Host, done: (status: number) => void): void {
   const command = program
     .command('pause')
-    .description('Stop all agents: no cleaning starts on any node, new ones included.')
+    .description('Stop all agents: no cleaning and no reboot starts on any node, new ones included.')
     .option('--reason <text>', 'why, for whoever finds it', reasonArgument)
     .option('--overwrite', 'replace the reason of a pause that is there');
   addClusterOptions(command)

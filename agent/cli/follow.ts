@@ -1,23 +1,24 @@
 import type { Clock, Random } from '../clock.ts';
 import type { ClusterError } from '../cluster/errors.ts';
-import { viewOfNode } from '../cluster/node.ts';
+import { type NodeView, viewOfNode } from '../cluster/node.ts';
 import { nodes } from '../cluster/objects.ts';
 import type { KubernetesPort, Scope } from '../cluster/port.ts';
 import { Watched } from '../cluster/watch.ts';
-import { type CleanProgress, isSettled, progressOf } from './cleanprogress.ts';
 import { isHopeless } from './cluster.ts';
 
-export interface FollowOptions {
+export interface FollowOptions<P> {
   readonly port: Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'>;
   readonly clock: Clock;
   readonly random: Random;
-  /** The value that asked for the cleaning. */
-  readonly request: string;
   readonly names: readonly string[];
+  /** How far what was asked for is on a node; undefined is a node that is gone. */
+  readonly progressOf: (node: NodeView | undefined) => P;
+  /** Nothing more will come. */
+  readonly isSettled: (progress: P) => boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Called for each node at first and whenever its progress changes. */
-  readonly onProgress: (name: string, progress: CleanProgress) => void;
+  readonly onProgress: (name: string, progress: P) => void;
   /** Called when the API server cannot be followed (why) and when it can again (undefined). */
   readonly onHealth: (problem: ClusterError | undefined) => void;
 }
@@ -26,9 +27,9 @@ export interface FollowOptions {
  * Follows a request on the nodes named until it is settled on all of them, `timeoutMs` have passed, or `signal` aborts;
  * gives where each stands then. Throws where the API server refuses to be followed.
  */
-export async function followClean(options: FollowOptions): Promise<ReadonlyMap<string, CleanProgress>> {
-  const { port, clock, random, request, names, timeoutMs, signal, onProgress, onHealth } = options;
-  const latest = new Map<string, CleanProgress>();
+export async function followNodes<P>(options: FollowOptions<P>): Promise<ReadonlyMap<string, P>> {
+  const { port, clock, random, names, progressOf, isSettled, timeoutMs, signal, onProgress, onHealth } = options;
+  const latest = new Map<string, P>();
   const end = new AbortController();
   const wanted = new Set(names);
   let refusal: ClusterError | undefined;
@@ -37,7 +38,7 @@ export async function followClean(options: FollowOptions): Promise<ReadonlyMap<s
     const before = latest.get(name);
     // What is settled stays so: the next run overwrites the record of this one.
     if (before !== undefined && isSettled(before)) return;
-    const progress = progressOf(request, watched.get(name));
+    const progress = progressOf(watched.get(name));
     latest.set(name, progress);
     if (JSON.stringify(before) !== JSON.stringify(progress)) onProgress(name, progress);
     if (latest.size === wanted.size && [...latest.values()].every(isSettled)) end.abort();
@@ -74,7 +75,7 @@ export async function followClean(options: FollowOptions): Promise<ReadonlyMap<s
   return latest;
 }
 
-/** Annotations are all that is read. One node is watched alone; a selector would lose nodes whose labels change. */
+/** Annotations and labels are all that is read. One node is watched alone; a selector would lose nodes whose labels change. */
 function scopeOf(names: readonly string[]): Scope {
   const [name] = names;
   const fieldSelector = names.length === 1 ? `metadata.name=${name}` : undefined;

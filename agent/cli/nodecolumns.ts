@@ -18,17 +18,18 @@ export interface NodeColumnsOptions {
 export function nodeColumns({ nowMs, wide, terminal }: NodeColumnsOptions): readonly Column<NodeSummary>[] {
   const narrow: readonly Column<NodeSummary>[] = [
     { title: 'NAME', text: ({ name }) => name },
-    { title: 'AGENT', text: ({ status }) => status?.version ?? NONE, dropOrder: 3 },
+    { title: 'AGENT', text: ({ status }) => status?.version ?? NONE, dropOrder: 4 },
     {
       title: 'STATE',
       text: stateInWords,
       paint: (cell, node) => (needsAttention(node) ? terminal.paint('yellow', cell) : cell),
     },
     { title: 'LAST CLEAN', text: (node) => lastCleanInWords(node, nowMs) },
-    { title: 'IMAGES', text: ({ status }) => number(status?.images), align: 'right', dropOrder: 4 },
-    { title: 'REMOVED', text: removedInWords, align: 'right', dropOrder: 5 },
-    { title: 'FREED', text: freedInWords, align: 'right', dropOrder: 1 },
-    { title: 'DISK', text: ({ status }) => percent(status?.diskUsedPercent), align: 'right', dropOrder: 2 },
+    { title: 'IMAGES', text: ({ status }) => number(status?.images), align: 'right', dropOrder: 5 },
+    { title: 'REMOVED', text: removedInWords, align: 'right', dropOrder: 6 },
+    { title: 'FREED', text: freedInWords, align: 'right', dropOrder: 2 },
+    { title: 'DISK', text: ({ status }) => percent(status?.diskUsedPercent), align: 'right', dropOrder: 3 },
+    { title: 'REBOOT', text: rebootInWords, dropOrder: 1 },
     { title: 'HOLD', text: holdInWords, ...(wide ? {} : { shorten: shortenEnd, least: 12 }) },
   ];
   if (!wide) return narrow;
@@ -39,6 +40,7 @@ export function nodeColumns({ nowMs, wide, terminal }: NodeColumnsOptions): read
     { title: 'TRIGGER', text: ({ lastClean }) => lastClean?.trigger ?? NONE },
     { title: 'NEXT RUN', text: ({ status }) => nextRunInWords(status?.nextRunAt, nowMs) },
     { title: 'WAITING FOR', text: ({ status }) => status?.waiting ?? NONE },
+    { title: 'LAST REBOOT', text: (node) => lastRebootInWords(node, nowMs) },
   ];
 }
 
@@ -76,12 +78,22 @@ function freedInWords({ lastClean }: NodeSummary): string {
   return `${measuredFreedBytes < 0 ? '-' : ''}${bytesInWords(Math.abs(measuredFreedBytes))}`;
 }
 
+/** The phase, and `requested` where no agent has taken a request up. */
+function rebootInWords({ reboot, rebootRequested }: NodeSummary): string {
+  const phase = reboot === undefined || reboot.phase === 'idle' ? '' : reboot.phase;
+  return [phase, rebootRequested === undefined ? '' : 'requested'].filter(Boolean).join(',') || NONE;
+}
+
 function holdInWords({ hold }: NodeSummary): string {
   return hold === '' ? 'yes' : (hold ?? NONE);
 }
 
 function nextRunInWords(nextRunAt: string | null | undefined, nowMs: number): string {
   return typeof nextRunAt === 'string' ? shortDuration(Date.parse(nextRunAt) - nowMs) : NONE;
+}
+
+function lastRebootInWords({ reboot }: NodeSummary, nowMs: number): string {
+  return reboot?.lastReboot === undefined ? NONE : shortDuration(nowMs - reboot.lastReboot.atMs);
 }
 
 function number(value: number | null | undefined): string {

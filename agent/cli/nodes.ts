@@ -4,6 +4,7 @@ import { nodes } from '../cluster/objects.ts';
 import { Watched } from '../cluster/watch.ts';
 import { NodetenderError } from '../errors.ts';
 import { plural } from '../images/wording.ts';
+import { encodeState } from '../reboot/record.ts';
 import { type Cluster, isHopeless, withCluster } from './cluster.ts';
 import { exitStatus, type Host } from './host.ts';
 import { nodesMatching } from './matching.ts';
@@ -107,7 +108,7 @@ function asDocument(
     server,
     takenAt: new Date(clock.nowMs()).toISOString(),
     paused: paused ?? null,
-    nodes: summaries.map(({ name, ready, status, lastClean, hold, requested, problems }) => {
+    nodes: summaries.map(({ name, ready, status, lastClean, hold, requested, reboot, rebootRequested, problems }) => {
       return {
         name,
         ready,
@@ -115,6 +116,8 @@ function asDocument(
         requested: requested ?? null,
         status: status ?? null,
         lastClean: lastClean ?? null,
+        rebootRequested: rebootRequested ?? null,
+        reboot: reboot === undefined ? null : (JSON.parse(encodeState(reboot)) as object),
         problems,
       };
     }),
@@ -125,12 +128,14 @@ function remarks(summaries: readonly NodeSummary[], paused: string | undefined):
   const count = (test: (node: NodeSummary) => boolean): number => summaries.filter(test).length;
   const silent = count(({ status }) => status === undefined);
   const held = count(({ hold }) => hold !== undefined);
+  const rebooting = count((node) => node.rebootRequested !== undefined || (node.reboot?.phase ?? 'idle') !== 'idle');
   const parts = [
     plural(summaries.length, 'node'),
     silent > 0 ? `${silent} without an agent` : '',
     held > 0 ? `${held} held` : '',
+    rebooting > 0 ? `${rebooting} with a reboot ahead (nodetender status)` : '',
   ].filter(Boolean);
   const problems = summaries.flatMap((node) => node.problems).map((problem) => `${printable(problem)}\n`);
-  const pause = paused === undefined ? '' : `cleaning is paused everywhere: ${printable(paused)}\n`;
+  const pause = paused === undefined ? '' : `cleaning and reboots are paused everywhere: ${printable(paused)}\n`;
   return `\n${parts.join(', ')}\n${pause}${problems.join('')}`;
 }

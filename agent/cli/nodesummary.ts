@@ -1,6 +1,8 @@
 import { nodeAnnotations } from '../cluster/names.ts';
 import type { NodeView } from '../cluster/node.ts';
 import { decodeLastClean, decodeStatus, type Decoded, type LastClean, type NodeStatus } from '../cluster/records.ts';
+import type { State } from '../reboot/state.ts';
+import { openRequest, recordOf } from './rebootrecord.ts';
 
 /** What a node's annotations say of its agent. */
 export interface NodeSummary {
@@ -14,6 +16,10 @@ export interface NodeSummary {
   readonly hold: string | undefined;
   /** A value of `nodetender.dev/clean` that no agent has taken up. */
   readonly requested: string | undefined;
+  /** What its agent has recorded of a reboot; undefined where it never had one to think of. */
+  readonly reboot: State | undefined;
+  /** A value of `nodetender.dev/reboot` that no agent has taken up. */
+  readonly rebootRequested: string | undefined;
   /** An annotation of ours that cannot be read, and why. */
   readonly problems: readonly string[];
 }
@@ -30,6 +36,8 @@ export function summaryOf(node: NodeView): NodeSummary {
     return undefined;
   };
   const wanted = annotations.get(nodeAnnotations.clean);
+  const record = recordOf(node);
+  if (record.problem !== undefined) problems.push(record.problem);
   return {
     name: node.name,
     ready: node.ready,
@@ -37,6 +45,8 @@ export function summaryOf(node: NodeView): NodeSummary {
     lastClean: read(nodeAnnotations.lastClean, decodeLastClean),
     hold: annotations.get(nodeAnnotations.hold),
     requested: wanted === annotations.get(nodeAnnotations.cleanHandled) ? undefined : wanted,
+    reboot: record.state,
+    rebootRequested: openRequest(node, record.state),
     problems,
   };
 }

@@ -38,20 +38,11 @@ function resultInWords({ dryRun, outcome, error, removed, skipped, failed, ...re
   return `${counts.join(', ')} in ${durationSeconds.toFixed(1)} s${removed > 0 ? `, ${freed}` : ''}`;
 }
 
-/** A request and how far it is on each node, for programs. */
-export function requestsToJson(
-  request: string,
-  names: readonly string[],
-  outcomes: ReadonlyMap<string, CleanProgress>,
-): string {
-  const nodes = names.map((name) => {
-    const progress = outcomes.get(name) ?? { state: 'requested' };
-    return {
-      name,
-      state: progress.state,
-      why: 'why' in progress ? progress.why : null,
-      result: 'result' in progress ? (progress.result ?? null) : null,
-    };
-  });
-  return `${JSON.stringify({ request, nodes }, undefined, 2)}\n`;
+/** How far a request is on one node, for programs. */
+export function progressToJson(progress: CleanProgress): object {
+  return {
+    state: progress.state,
+    why: 'why' in progress ? progress.why : null,
+    result: 'result' in progress ? (progress.result ?? null) : null,
+  };
 }

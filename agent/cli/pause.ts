@@ -24,7 +24,7 @@ interface Control {
 
 const object = `configmap/${controlConfigMap}`;
 
-/** `nodetender pause`: no cleaning starts anywhere from now on. */
+/** `nodetender pause`: no cleaning and no reboot starts anywhere from now on. */
 export async function pauseCommand(options: PauseOptions, { terminal, stop }: Host): Promise<number> {
   return await withCluster(options, async (cluster) => {
     const { namespace, exists, reason } = await findControl(cluster, stop);
@@ -43,7 +43,7 @@ export async function pauseCommand(options: PauseOptions, { terminal, stop }: Ho
     if (!exists) terminal.err(madeNote(namespace));
     // Whether agents are there, the ConfigMap does not tell: it may be left from somebody who mistyped before.
     terminal.err(
-      `agents of namespace ${namespace} start no cleaning on any node until: nodetender resume --namespace ${namespace}\n`,
+      `agents of namespace ${namespace} start no cleaning and no reboot on any node until: nodetender resume --namespace ${namespace}\n`,
     );
     return exitStatus.done;
   });

@@ -8,6 +8,7 @@ import type { CleanNodesOptions } from './cleannodes.ts';
 import type { TargetOptions } from './cleantarget.ts';
 import { addClusterCommands } from './clusterprogram.ts';
 import type { ImagesOptions } from './images.ts';
+import { addRebootCommands } from './rebootprogram.ts';
 import {
   addAgentOptions,
   addClusterOptions,
@@ -47,7 +48,9 @@ function statusOfCommander({ exitCode }: CommanderError): number {
 function createProgram(host: Host, done: (status: number) => void): Command {
   const { terminal } = host;
   const program = new Command('nodetender')
-    .description('Removes container images that nobody needs, from this node or from the nodes of a cluster.')
+    .description(
+      'Removes container images that nobody needs, from this node or from the nodes of a cluster, and reboots nodes.',
+    )
     .version(`nodetender ${build.version} (${build.commit})`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -58,6 +61,7 @@ function createProgram(host: Host, done: (status: number) => void): Command {
   addImages(program, host, done);
   addClean(program, host, done);
   addClusterCommands(program, host, done);
+  addRebootCommands(program, host, done);
   addAgent(program, host, done);
   addConfig(program, host, done);
   return program;

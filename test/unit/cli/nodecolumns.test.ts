@@ -11,6 +11,8 @@ const terminal: Terminal = {
   err: () => undefined,
   columns: undefined,
   isLive: false,
+  rows: undefined,
+  ask: undefined,
   paint: (_, text) => text,
 };
 const nowMs = Date.parse('2026-03-01T12:00:00Z');
@@ -34,10 +36,10 @@ describe('the table of nodes', () => {
     ];
     expect(table(views)).toBe(
       [
-        'NAME     AGENT   STATE   LAST CLEAN  IMAGES  REMOVED   FREED    DISK  HOLD',
-        'web-1    1.2.3   idle    2h             120       12   2 GiB     61%  <none>',
-        'web-2    1.2.3   held    <none>         120   <none>  <none>     61%  disk copy, ask Ada',
-        'virtual  <none>  <none>  <none>      <none>   <none>  <none>  <none>  <none>',
+        'NAME     AGENT   STATE   LAST CLEAN  IMAGES  REMOVED   FREED    DISK  REBOOT  HOLD',
+        'web-1    1.2.3   idle    2h             120       12   2 GiB     61%  <none>  <none>',
+        'web-2    1.2.3   held    <none>         120   <none>  <none>     61%  <none>  disk copy, ask Ada',
+        'virtual  <none>  <none>  <none>      <none>   <none>  <none>  <none>  <none>  <none>',
         '',
       ].join('\n'),
     );

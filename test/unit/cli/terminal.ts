@@ -4,12 +4,22 @@ import type { Terminal } from '../../../agent/cli/terminal.ts';
 export class RecordedTerminal implements Terminal {
   readonly columns: number | undefined;
   readonly isLive: boolean;
+  readonly rows: number | undefined;
+  readonly ask: Terminal['ask'];
   stdout = '';
   stderr = '';
 
-  constructor(options: { columns?: number; isLive?: boolean } = {}) {
+  constructor(options: { columns?: number; isLive?: boolean; rows?: number; answer?: string } = {}) {
     this.columns = options.columns;
     this.isLive = options.isLive ?? false;
+    this.rows = options.rows;
+    const { answer } = options;
+    if (answer !== undefined) {
+      this.ask = async (question) => {
+        this.stderr += question;
+        return answer;
+      };
+    }
   }
 
   out(text: string): void {

@@ -14,10 +14,10 @@ export function describeNodes(the: CommandsSetting): void {
       const { status, stdout, stderr } = await run('nodes');
       expect(status).toBe(0);
       const [title, ...lines] = stdout.trimEnd().split('\n');
-      expect(title).toMatch(/^NAME +AGENT +STATE +LAST CLEAN +IMAGES +REMOVED +FREED +DISK +HOLD$/);
+      expect(title).toMatch(/^NAME +AGENT +STATE +LAST CLEAN +IMAGES +REMOVED +FREED +DISK +REBOOT +HOLD$/);
       expect(lines.map((line) => line.split(/ +/)[0])).toEqual(['db-1', 'virtual', 'web-1', 'web-2']);
-      expect(lines[0]).toMatch(/^db-1 +1\.2\.3 +idle,NotReady +<none> +120 +<none> +<none> +61% +disk copy$/);
-      expect(lines[2]).toMatch(/^web-1 +1\.2\.3 +idle,NotReady +\d+s +120 +12 +2 GiB +61% +<none>$/);
+      expect(lines[0]).toMatch(/^db-1 +1\.2\.3 +idle,NotReady +<none> +120 +<none> +<none> +61% +<none> +disk copy$/);
+      expect(lines[2]).toMatch(/^web-1 +1\.2\.3 +idle,NotReady +\d+s +120 +12 +2 GiB +61% +<none> +<none>$/);
       expect(stderr).toBe('\n4 nodes, 1 without an agent, 1 held\n');
     });
 
@@ -43,6 +43,8 @@ export function describeNodes(the: CommandsSetting): void {
             requested: null,
             status: idle,
             lastClean: cleaned,
+            rebootRequested: null,
+            reboot: null,
             problems: [],
           },
         ],
@@ -58,7 +60,7 @@ export function describeNodes(the: CommandsSetting): void {
       await annotate('web-1', { status: '{"version":7}' });
       const { stdout, stderr } = await run('nodes', 'web-1');
       expect(stdout).toMatch(/^web-1 +<none> +unreadable/m);
-      expect(stderr).toContain('cleaning is paused everywhere: incident 4711\n');
+      expect(stderr).toContain('cleaning and reboots are paused everywhere: incident 4711\n');
       expect(stderr).toMatch(/node\/web-1: annotation nodetender\.dev\/status cannot be read: version: /);
     });
 

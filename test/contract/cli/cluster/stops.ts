@@ -48,7 +48,7 @@ export function describeStops(the: CommandsSetting): void {
       const { status, stdout, stderr } = await run('pause', '--reason', 'incident 4711');
       expect([status, stdout]).toEqual([0, 'configmap/nodetender-control paused\n']);
       expect(stderr).toBe(
-        'agents of namespace kube-system start no cleaning on any node until: nodetender resume --namespace kube-system\n',
+        'agents of namespace kube-system start no cleaning and no reboot on any node until: nodetender resume --namespace kube-system\n',
       );
       expect(await pauseIn('kube-system')).toBe('incident 4711');
       expect((await run('pause', '--reason', 'mine')).stdout).toBe(
@@ -67,7 +67,7 @@ export function describeStops(the: CommandsSetting): void {
       expect(made.stdout).toBe('configmap/nodetender-control paused\n');
       expect(made.stderr).toContain('only agents of that namespace see it');
       // It may be the wrong one, then or when it is found again: nothing is said of agents elsewhere.
-      const claim = /^agents of namespace kube-system start no cleaning on any node until/m;
+      const claim = /^agents of namespace kube-system start no cleaning and no reboot on any node until/m;
       expect(made.stderr).toMatch(claim);
       expect(await pauseIn('kube-system')).toMatch(/^by hand, /);
       await run('resume');

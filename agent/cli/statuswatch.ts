@@ -1,0 +1,129 @@
+import type { ClusterError } from '../cluster/errors.ts';
+import { type NodeView, viewOfNode } from '../cluster/node.ts';
+import { leases, nodes } from '../cluster/objects.ts';
+import { Watched } from '../cluster/watch.ts';
+import { type Cluster, isHopeless } from './cluster.ts';
+import { exitStatus, type Host } from './host.ts';
+import { recordOf } from './rebootrecord.ts';
+import { type NodeRoll, type Roll, rollOf } from './roll.ts';
+import { chosen, remarks, type RollView, tables } from './rollview.ts';
+import { type SeenSlot, seenSlot, slotScope } from './slots.ts';
+import { printable } from './table.ts';
+
+/** Ages are in whole seconds. */
+const REDRAW_MS = 1_000;
+
+const screen = { clear: '\u001B[2J', home: '\u001B[H', endOfLine: '\u001B[K', endOfScreen: '\u001B[J' };
+
+/** Follows a roll until interrupted: on a screen as tables that are drawn anew, elsewhere as a line for each change. */
+export async function watchRoll(cluster: Cluster, view: RollView, host: Host): Promise<number> {
+  const { terminal, stop } = host;
+  const end = new AbortController();
+  const until = AbortSignal.any([stop, end.signal]);
+  let refusal: ClusterError | undefined;
+  let problem: string | undefined;
+  const onHealth = (found: ClusterError | undefined): void => {
+    problem = found && `note: ${printable(found.message)}; trying on`;
+    if (found !== undefined && isHopeless(found)) {
+      refusal = found;
+      end.abort();
+    } else if (problem !== undefined && terminal.rows === undefined) terminal.err(`${problem}\n`);
+  };
+  const changes = new Changes((line) => terminal.out(`${clockTime(cluster)} ${printable(line)}\n`));
+  const print = (): void => {
+    if (terminal.rows !== undefined || !isSynced()) return;
+    const all = watchedNodes.values();
+    changes.tell(current(all), all, watchedSlots.values(), view);
+  };
+  const common = { port: cluster.port, clock: cluster.clock, random: cluster.random, onHealth, onChange: print };
+  const watchedNodes = new Watched({ ...common, resource: nodes, scope: {}, project: viewOfNode });
+  const watchedSlots = new Watched({ ...common, resource: leases, scope: slotScope(cluster), project: seenSlot });
+  const isSynced = (): boolean => watchedNodes.synced && watchedSlots.synced;
+  const current = (all: readonly NodeView[]): Roll => {
+    const slots = watchedSlots.values().sort((one, other) => (one.name < other.name ? -1 : 1));
+    return chosen(rollOf(all, slots, view.config.reboot, cluster.clock.nowMs()), all, view);
+  };
+  const draw = async (): Promise<void> => {
+    while (!until.aborted) {
+      if (isSynced() && terminal.rows !== undefined) {
+        const { wide } = view;
+        const width = terminal.columns;
+        const text = tables(current(watchedNodes.values()), { nowMs: cluster.clock.nowMs(), wide, terminal, width });
+        terminal.out(
+          drawn(`${text}${remarks(current(watchedNodes.values()), undefined)}${problem ?? ''}`, terminal.rows),
+        );
+      }
+      await cluster.clock.sleep(REDRAW_MS, until);
+    }
+  };
+  const begin = async (): Promise<void> => {
+    await Promise.all([watchedNodes.whenSynced(), watchedSlots.whenSynced()]);
+    print();
+  };
+  void begin();
+  if (terminal.rows !== undefined) terminal.out(screen.clear);
+  await Promise.all([
+    watchedNodes.run(until),
+    watchedSlots.run(until),
+    terminal.rows === undefined ? undefined : draw(),
+  ]);
+  if (refusal !== undefined) throw refusal;
+  return exitStatus.interrupted;
+}
+
+/** From the first row, over what was there; what does not fit is counted. */
+export function drawn(text: string, rows: number): string {
+  const lines = text.trimEnd().split('\n');
+  const room = Math.max(1, rows - 1);
+  const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more lines`];
+  return `${screen.home}${shown.map((line) => `${line}${screen.endOfLine}\n`).join('')}${screen.endOfScreen}`;
+}
+
+/** What has changed since it was last told, as lines for a person or a log. */
+export class Changes {
+  readonly #line: (text: string) => void;
+  readonly #told = new Map<string, string>();
+
+  constructor(line: (text: string) => void) {
+    this.#line = line;
+  }
+
+  tell(roll: Roll, all: readonly NodeView[], slots: readonly SeenSlot[], { isMeant }: Pick<RollView, 'isMeant'>): void {
+    for (const { name, holder } of slots) {
+      // A slot that was free when we came is no news.
+      if (holder !== undefined || this.#told.has(`lease/${name}`)) {
+        this.#tell(`lease/${name}`, holder === undefined ? 'is free' : `is held by node/${holder.node}`);
+      }
+    }
+    for (const one of roll.nodes) this.#tell(`node/${one.name}`, inWords(one));
+    const onTheWay = new Set(roll.nodes.map(({ name }) => name));
+    for (const node of all) {
+      const key = `node/${node.name}`;
+      if (onTheWay.has(node.name) || !this.#told.has(key) || !isMeant(node)) continue;
+      const { state } = recordOf(node);
+      this.#tell(key, state === undefined ? 'wants no reboot' : `idle: ${state.reason.text}`);
+    }
+    const present = new Set([...all.map(({ name }) => `node/${name}`), ...slots.map(({ name }) => `lease/${name}`)]);
+    for (const key of this.#told.keys()) {
+      if (present.has(key) || onTheWay.has(key.replace('node/', ''))) continue;
+      this.#line(`${key} is gone`);
+      this.#told.delete(key);
+    }
+  }
+
+  #tell(key: string, text: string): void {
+    if (this.#told.get(key) === text) return;
+    this.#told.set(key, text);
+    this.#line(`${key} ${text}`);
+  }
+}
+
+/** The queue moves on with every slot that is handed on: that is told once, of the node that has got it. */
+function inWords({ phase, place, pool, reason, ready }: NodeRoll): string {
+  const state = ready || phase === 'gone' ? phase : `${phase},NotReady`;
+  return place === undefined ? `${state}: ${reason.text}` : `${state}: for a slot of pool ${pool}`;
+}
+
+function clockTime({ clock }: Cluster): string {
+  return new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+}

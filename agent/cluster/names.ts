@@ -3,6 +3,9 @@
 /** What begins the key of each annotation and label of ours; a NodeView keeps the keys without it. */
 export const annotationPrefix = 'nodetender.dev/';
 
+/** As whom the API server records our writes: what stands before the `/` of our User-Agent. */
+export const fieldManager = 'nodetender';
+
 /** Annotations of a Node, without the prefix. */
 export const nodeAnnotations = {
   /** A new value asks for one run; one that begins with `dry-run` for a dry run. */

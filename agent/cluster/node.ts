@@ -1,5 +1,5 @@
-import { annotationPrefix } from './names.ts';
-import { nodes, type NodeObject } from './objects.ts';
+import { annotationPrefix, fieldManager } from './names.ts';
+import { nodes, type NodeObject, type ObjectMeta } from './objects.ts';
 import { Watched, type WatchedOptions } from './watch.ts';
 
 /** What is kept of a Node. */
@@ -13,6 +13,8 @@ export interface NodeView {
   /** Ours alone, by their names after `nodetender.dev/`: others hold what is not ours to keep in memory. */
   readonly annotations: ReadonlyMap<string, string>;
   readonly unschedulable: boolean;
+  /** The API server's record of who wrote what names somebody else for `unschedulable`. */
+  readonly cordonedBySomebody: boolean;
   /** Keys of all taints. */
   readonly taints: readonly string[];
   /** Keys of those that only send pods elsewhere where they can go. */
@@ -55,6 +57,7 @@ export function viewOfNode({ metadata, spec, status }: NodeObject): NodeView {
     labels: new Map(Object.entries(labels)),
     annotations: new Map(ours(annotations)),
     unschedulable: spec?.unschedulable ?? false,
+    cordonedBySomebody: spec?.unschedulable === true && hasForeignCordon(metadata.managedFields),
     taints: (spec?.taints ?? []).map(({ key }) => key),
     softTaints: (spec?.taints ?? []).filter(({ effect }) => effect === 'PreferNoSchedule').map(({ key }) => key),
     scaleDownDisabled: annotations['cluster-autoscaler.kubernetes.io/scale-down-disabled'] === 'true',
@@ -63,6 +66,20 @@ export function viewOfNode({ metadata, spec, status }: NodeObject): NodeView {
     bootId: status?.nodeInfo?.bootID ?? '',
     operatingSystem: status?.nodeInfo?.operatingSystem ?? '',
   };
+}
+
+/** What the API server calls those of whom it keeps no more than that they were there. */
+const forgottenWriters = 'ancient-changes';
+
+/**
+ * Whoever changes a field owns it from then on, and one who applies it owns it with others.
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+function hasForeignCordon(entries: ObjectMeta['managedFields'] = []): boolean {
+  return entries.some(({ manager = '', fieldsV1 }) => {
+    const written = fieldsV1?.['f:spec']?.['f:unschedulable'];
+    return written !== undefined && manager !== fieldManager && manager !== forgottenWriters;
+  });
 }
 
 function ours(annotations: Readonly<Record<string, string>>): [string, string][] {

@@ -16,6 +16,14 @@ export interface ObjectMeta {
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly ManagedFields[];
+}
+
+/** What one writer owns of an object. */
+interface ManagedFields {
+  readonly manager?: string;
+  /** `f:spec` and in it `f:unschedulable`, and so on. */
+  readonly fieldsV1?: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
 }
 
 interface OwnerReference {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { annotationPrefix, nodeAnnotations, stateLabel } from '../cluster/names.ts';
 import { decode, type Decoded, maxRequestLength, maxTextLength, shortened } from '../cluster/records.ts';
+import { maxGateLength, maxGates } from './machine/moment.ts';
 import { maxPackageLength, maxPackages } from './machine/need.ts';
 import { initialState, marks, type Need, needKinds, type Phase, phases, reasonCodes, type State } from './state.ts';
 
@@ -16,7 +17,11 @@ const time = z.iso.datetime();
 const schema = z.object({
   phase: z.enum(phases),
   since: time,
-  reason: z.object({ code: z.enum(reasonCodes), text: z.string().check(z.maxLength(maxTextLength)) }),
+  reason: z.object({
+    code: z.enum(reasonCodes),
+    text: z.string().check(z.maxLength(maxTextLength)),
+    gates: z.optional(z.array(z.string().check(z.maxLength(maxGateLength))).check(z.maxLength(maxGates))),
+  }),
   nodeUid: name,
   need: z.optional(
     z.object({
@@ -87,7 +92,7 @@ export function encodeState(state: State, pool?: string): string {
   const json: Json = {
     phase,
     since: iso(sinceMs),
-    reason: { code: reason.code, text: shortened(reason.text) },
+    reason: { code: reason.code, text: shortened(reason.text), gates: reason.gates && [...reason.gates] },
     nodeUid,
     need: need && recordedNeed(need),
     slot: state.slot,

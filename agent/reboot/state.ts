@@ -63,6 +63,7 @@ export const reasonCodes = [
   'cordon-delay',
   'hooks-pending',
   'pods-leaving',
+  'drain-blocked',
   'reboot-delay',
   'reboot-sent',
   'going-down',
@@ -94,6 +95,8 @@ export interface Reason {
   readonly code: ReasonCode;
   /** One sentence for a person, without a final full stop. */
   readonly text: string;
+  /** What is in the way, by the names that metrics have: `window`, `prometheus`, `pods`, `budget`, the name of a hook. */
+  readonly gates?: readonly string[] | undefined;
 }
 
 /**
@@ -179,7 +182,13 @@ export type LockFacts =
 export type DrainFacts =
   /** This life of the agent has not begun one since the node was cordoned. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'running'; readonly podsLeft: number; readonly blockedBy: readonly Blocker[] }
+  | {
+      readonly kind: 'running';
+      readonly podsLeft: number;
+      readonly blockedBy: readonly Blocker[];
+      /** Since the last pod went, or since the drain began; by the monotonic clock. */
+      readonly unchangedForMs: number;
+    }
   /** A list has shown that nothing is left to evict. By the monotonic clock. */
   | { readonly kind: 'done'; readonly doneForMs: number }
   /** Out of time, or some pod can never be evicted. By the monotonic clock. */
@@ -222,6 +231,8 @@ export interface Observation {
     | {
         readonly uid: string;
         readonly unschedulable: boolean;
+        /** The API server's record of who wrote what names somebody else for the cordon, also in place of ours. */
+        readonly cordonedBySomebody: boolean;
         /** As the kubelet reported it last: before it has reported in this boot, `ready` is of the boot before. */
         readonly reportedBootId: string;
         readonly ready: boolean;
@@ -273,7 +284,7 @@ export type Effect =
   /** Ask for inhibitors once more, then order the reboot. Fed back: `rebootCall`. */
   | { readonly kind: 'reboot' }
   /** Neither may delay or fail what follows. */
-  | { readonly kind: 'notify'; readonly message: 'drain' | 'reboot' | 'uncordon'; readonly text: string }
+  | { readonly kind: 'notify'; readonly message: 'drain' | 'reboot' | 'uncordon' | 'problem'; readonly text: string }
   | { readonly kind: 'event'; readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly note: string }
   /** Look again then at the latest, with or without a new fact. Always the last, and always there. */
   | { readonly kind: 'wait'; readonly untilMs: number };

@@ -5,22 +5,30 @@ import type { Logger } from '../../observe/log.ts';
 import { Drain, type DrainOutcome } from '../../reboot/drain/drain.ts';
 import type { DrainOptions } from '../../reboot/drain/options.ts';
 import type { DrainFacts } from '../../reboot/state.ts';
+import type { RebootWatcher } from './watcher.ts';
 
 export interface DrainingOptions {
   readonly port: Pick<KubernetesPort, 'get' | 'list' | 'watch' | 'evict' | 'lastHeardMs'>;
   readonly nodeName: string;
   readonly options: () => DrainOptions;
   readonly onChange: () => void;
+  /** What is lost with pods that go; told once for each text and drain. */
+  readonly onWarning: (warning: string) => void;
+  readonly watcher?: Pick<RebootWatcher, 'drainEnded' | 'evictionAnswered'> | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
 }
 
+/** It names pods, and more of them may come while others go. */
+const maxWarnings = 5;
+
 /** The drain of this node, beside the machine: at most one runs. */
 export class Draining {
   readonly #options: DrainingOptions;
   #facts: DrainFacts = { kind: 'none' };
-  #endedAtMs = 0;
+  /** Since the drain is as far as it is, monotonic: the last pod went, or it has ended. */
+  #asOfMs = 0;
   #running: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
 
   constructor(options: DrainingOptions) {
@@ -28,16 +36,27 @@ export class Draining {
   }
 
   facts(): DrainFacts {
-    const sinceMs = this.#options.clock.monotonicMs() - this.#endedAtMs;
-    if (this.#facts.kind === 'done') return { kind: 'done', doneForMs: sinceMs };
-    return this.#facts.kind === 'failed' ? { ...this.#facts, failedForMs: sinceMs } : this.#facts;
+    const sinceMs = this.#options.clock.monotonicMs() - this.#asOfMs;
+    switch (this.#facts.kind) {
+      case 'none':
+        return this.#facts;
+      case 'running':
+        return { ...this.#facts, unchangedForMs: sinceMs };
+      case 'done':
+        return { ...this.#facts, doneForMs: sinceMs };
+      case 'failed':
+        return { ...this.#facts, failedForMs: sinceMs };
+      default:
+        return this.#facts satisfies never;
+    }
   }
 
   /** Without effect where one runs or has ended. */
   start(signal: AbortSignal): void {
     if (this.#facts.kind !== 'none') return;
     const stop = new AbortController();
-    this.#facts = { kind: 'running', podsLeft: 0, blockedBy: [] };
+    this.#facts = { kind: 'running', podsLeft: 0, blockedBy: [], unchangedForMs: 0 };
+    this.#asOfMs = this.#options.clock.monotonicMs();
     this.#running = { stop, ended: this.#run(AbortSignal.any([signal, stop.signal])) };
   }
 
@@ -50,22 +69,30 @@ export class Draining {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { options, clock, log, port, nodeName, random } = this.#options;
+    const { options, clock, log, port, nodeName, random, onWarning, watcher } = this.#options;
+    const beganAtMs = clock.monotonicMs();
+    const warned = new Set<string>();
     const drain = new Drain({
       port,
       nodeName,
       clock,
       random,
       options: options(),
+      onEviction: (result) => watcher?.evictionAnswered(result),
       onProgress: ({ left, obstacles, warning }) => {
-        if (warning !== undefined) log.warn({ warning }, 'drain');
+        if (warning !== undefined && !warned.has(warning) && warned.size < maxWarnings) {
+          warned.add(warning);
+          onWarning(warning);
+        }
         const blockedBy = obstacles.map(({ code, text }) => ({ gate: code, reason: text }));
-        this.#set({ kind: 'running', podsLeft: left, blockedBy });
+        const isSame = this.#facts.kind === 'running' && this.#facts.podsLeft === left;
+        this.#set({ kind: 'running', podsLeft: left, blockedBy, unchangedForMs: 0 }, isSame ? this.#asOfMs : undefined);
       },
     });
     try {
       const outcome = await drain.run(signal);
       log.info({ ...outcome }, 'drain ended');
+      watcher?.drainEnded(outcome.status, clock.monotonicMs() - beganAtMs);
       this.#set(factsOf(outcome));
     } catch (error) {
       // A defect of ours must not look like a drain that goes on.
@@ -74,8 +101,8 @@ export class Draining {
     }
   }
 
-  #set(facts: DrainFacts): void {
-    this.#endedAtMs = this.#options.clock.monotonicMs();
+  #set(facts: DrainFacts, asOfMs = this.#options.clock.monotonicMs()): void {
+    this.#asOfMs = asOfMs;
     this.#facts = facts;
     this.#options.onChange();
   }

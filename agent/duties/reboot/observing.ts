@@ -45,11 +45,13 @@ export function observationOf(gathered: Gathered): Observation {
 }
 
 function nodeFacts(node: NodeView, readyForMs: number, taintKey: string | undefined): NonNullable<Observation['node']> {
-  const { uid, unschedulable, bootId, ready, annotations, labels, softTaints, scaleDownDisabled } = node;
+  const { uid, unschedulable, cordonedBySomebody, bootId, ready, annotations, labels, softTaints, scaleDownDisabled } =
+    node;
   const request = annotations.get(nodeAnnotations.reboot);
   return {
     uid,
     unschedulable,
+    cordonedBySomebody,
     reportedBootId: bootId,
     ready,
     readyForMs,

@@ -1,4 +1,4 @@
-import type { NodeView } from '../../cluster/node.ts';
+import { type NodeView, viewOfNode } from '../../cluster/node.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
 import { type NodeObject, nodes } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
@@ -70,10 +70,12 @@ export async function writeState(
   return await port.patch(nodes, target, { type: 'merge', body }, { signal, deadlineMs });
 }
 
-function refuseChanged({ metadata, spec }: NodeObject, seen: NodeView): void {
+function refuseChanged(found: NodeObject, seen: NodeView): void {
+  const { metadata, spec } = found;
   const isSame =
     metadata.uid === seen.uid &&
     (spec?.unschedulable ?? false) === seen.unschedulable &&
+    viewOfNode(found).cordonedBySomebody === seen.cordonedBySomebody &&
     metadata.annotations?.[statusKey] === seen.annotations.get(nodeAnnotations.rebootStatus);
   if (isSame) return;
   throw new NodetenderError(

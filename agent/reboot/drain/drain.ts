@@ -8,7 +8,7 @@ import type { KubernetesPort } from '../../cluster/port.ts';
 import { type Budget, budgetName } from './budget.ts';
 import { Candidates } from './candidates.ts';
 import { DaemonSets } from './daemonsets.ts';
-import { askAgainMs } from './eviction.ts';
+import { askAgainMs, type EvictionResult, resultOf } from './eviction.ts';
 import { type Answer, Evictor } from './evictor.ts';
 import type { Lane } from './lanes.ts';
 import type { DrainOptions } from './options.ts';
@@ -24,6 +24,8 @@ export interface DrainContext {
   readonly options: DrainOptions;
   readonly clock: Clock;
   readonly random: Random;
+  /** For each answer to a request for an eviction; must not throw. */
+  readonly onEviction?: ((result: EvictionResult) => void) | undefined;
   /** Each time that it changes; must not throw. */
   readonly onProgress?: ((progress: DrainProgress) => void) | undefined;
 }
@@ -187,7 +189,9 @@ export class Drain {
 
   async #ask(pod: DrainPod, lane: Lane, signal: AbortSignal): Promise<void> {
     const answered = await this.#evictor.evict(pod, signal);
-    if (answered !== undefined) this.#judge(pod, lane, answered.answer, answered.why);
+    if (answered === undefined) return;
+    this.#context.onEviction?.(resultOf(answered.answer));
+    this.#judge(pod, lane, answered.answer, answered.why);
   }
 
   #judge(pod: DrainPod, lane: Lane, answer: Answer, why: string): void {

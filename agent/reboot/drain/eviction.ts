@@ -1,15 +1,23 @@
 import type { ErrorCode } from '../../errors.ts';
 
-/** What stands between a pod and its end. Codes are stable: metrics and scripts name them. */
-export type ObstacleCode =
-  | 'budget'
-  | 'several-budgets'
-  | 'namespace-terminating'
-  | 'throttled'
-  | 'no-answer'
-  | 'refused'
-  | 'ending'
-  | 'timed-out';
+/** What an answer of the eviction API says against the pod's end. Codes are stable: metrics and scripts name them. */
+const refusalCodes = [
+  'budget',
+  'several-budgets',
+  'namespace-terminating',
+  'throttled',
+  'no-answer',
+  'refused',
+] as const;
+
+type RefusalCode = (typeof refusalCodes)[number];
+
+/** What stands between a pod and its end. */
+export type ObstacleCode = RefusalCode | 'ending' | 'timed-out';
+
+/** What came of one request. */
+export const evictionResults = ['accepted', 'gone', ...refusalCodes] as const;
+export type EvictionResult = (typeof evictionResults)[number];
 
 /** What is to be done after an answer of the eviction API. */
 export type Verdict =
@@ -18,9 +26,9 @@ export type Verdict =
   | { readonly next: 'gone' }
   /** Read the pod: another one may have its name by now. */
   | { readonly next: 'look' }
-  | { readonly next: 'retry'; readonly afterMs: number; readonly obstacle: ObstacleCode }
+  | { readonly next: 'retry'; readonly afterMs: number; readonly obstacle: RefusalCode }
   /** Asking again will not help. */
-  | { readonly next: 'give-up'; readonly obstacle: ObstacleCode };
+  | { readonly next: 'give-up'; readonly obstacle: RefusalCode };
 
 export interface EvictionAnswer {
   /** Undefined where it was accepted. */
@@ -40,8 +48,23 @@ const maxRetryAfterMs = 60_000;
 /** A webhook that is being moved fails for a while; one that fails longer needs a person. */
 const maxFailures = 5;
 
+/** In the words of metrics. */
+export function resultOf(verdict: Exclude<Verdict, { next: 'look' }>): EvictionResult {
+  switch (verdict.next) {
+    case 'await-end':
+      return 'accepted';
+    case 'gone':
+      return 'gone';
+    case 'retry':
+    case 'give-up':
+      return verdict.obstacle;
+    default:
+      return verdict satisfies never;
+  }
+}
+
 export function verdictOf({ code, retryAfterMs = 0, failures }: EvictionAnswer): Verdict {
-  const retry = (obstacle: ObstacleCode): Verdict => ({
+  const retry = (obstacle: RefusalCode): Verdict => ({
     next: 'retry',
     afterMs: Math.min(maxRetryAfterMs, Math.max(askAgainMs, retryAfterMs)),
     obstacle,
@@ -57,7 +80,7 @@ export function verdictOf({ code, retryAfterMs = 0, failures }: EvictionAnswer):
 }
 
 /** What ends by itself. */
-const passingRefusals: Readonly<Partial<Record<ErrorCode, ObstacleCode>>> = {
+const passingRefusals: Readonly<Partial<Record<ErrorCode, RefusalCode>>> = {
   'cluster/disruption-budget': 'budget',
   'cluster/throttled': 'throttled',
   // The namespace's controller deletes the pod in its own time.

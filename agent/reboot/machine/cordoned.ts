@@ -1,6 +1,6 @@
 import type { Reason, Step } from '../state.ts';
 import { backOut, fail } from './givingback.ts';
-import { ASK_EVERY_MS, blockersInWords, freshAnswers, type Moment } from './moment.ts';
+import { ASK_EVERY_MS, blockersInWords, freshAnswers, gatesOf, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
 import { held, outsideWindow } from './obstacles.ts';
 import { step } from './step.ts';
@@ -27,10 +27,12 @@ export function cordoned(moment: Moment): Step {
   const isTimedOut = heldForMs >= settings.cordonDelayMs + settings.hooks.timeoutMs;
   if (votes.blockedBy.length > 0 && !isTimedOut) {
     const untilMs = facts.nowMs + ASK_EVERY_MS - votes.answeredAgoMs + 1;
-    return step(moment, { reason: { code: 'hooks-pending', text: `waiting for ${blockersInWords(votes)}` }, untilMs });
+    const text = `waiting for ${blockersInWords(votes)}`;
+    return step(moment, { reason: { code: 'hooks-pending', text, gates: gatesOf(votes) }, untilMs });
   }
   if (votes.blockedBy.length > 0 && settings.hooks.whenTimedOut === 'back-out') {
-    return fail(moment, { code: 'hooks-timed-out', text: `no yes in time from ${blockersInWords(votes)}` });
+    const text = `no yes in time from ${blockersInWords(votes)}`;
+    return fail(moment, { code: 'hooks-timed-out', text, gates: gatesOf(votes) });
   }
   return step(moment, {
     reason: { code: 'pods-leaving', text: 'the pods are being evicted' },

@@ -2,7 +2,7 @@ import { backoffMs } from '../../backoff.ts';
 import type { DrainFacts, LockFacts, Reason, Step } from '../state.ts';
 import { stoppedBy } from './cordoned.ts';
 import { fail } from './givingback.ts';
-import { blockersInWords, FRESH_MS, type Moment } from './moment.ts';
+import { blockersInWords, FRESH_MS, gatesOf, type Moment } from './moment.ts';
 import { gates } from './obstacles.ts';
 import { step } from './step.ts';
 
@@ -19,7 +19,7 @@ export function draining(moment: Moment): Step {
         effects: [{ kind: 'drain' }],
       });
     case 'running':
-      return step(moment, { reason: { code: 'pods-leaving', text: progressInWords(drain) } });
+      return underWay(moment, drain);
     case 'failed':
       if (settings.whenStuck === 'go-on') return drained(moment, drain.failedForMs);
       return settings.whenStuck === 'stay' ? drainAgain(moment, drain) : fail(moment, failed(drain));
@@ -28,6 +28,17 @@ export function draining(moment: Moment): Step {
     default:
       return drain satisfies never;
   }
+}
+
+/** A pod in the way of which nothing moves for so long is worth a word; budgets that let pods go one by one are not. */
+const STUCK_AFTER_MS = 60_000;
+
+function underWay(moment: Moment, drain: Extract<DrainFacts, { kind: 'running' }>): Step {
+  const text = progressInWords(drain);
+  if (drain.blockedBy.length === 0) return step(moment, { reason: { code: 'pods-leaving', text } });
+  const leftMs = STUCK_AFTER_MS - drain.unchangedForMs;
+  if (leftMs > 0) return step(moment, { reason: { code: 'pods-leaving', text }, untilMs: moment.facts.nowMs + leftMs });
+  return step(moment, { reason: { code: 'drain-blocked', text, gates: gatesOf(drain) } });
 }
 
 /** From the last pod to the order: gates are asked once more, and the last write before the order is on the Lease. */

@@ -1,4 +1,4 @@
-import type { Effect, Reason, ReasonCode } from '../state.ts';
+import type { Effect, Phase, Reason, ReasonCode } from '../state.ts';
 
 type EventOf = readonly ['Normal' | 'Warning', string] | undefined;
 
@@ -20,6 +20,7 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
   'cordon-delay': ['Normal', 'RebootCordonDelay'],
   'hooks-pending': ['Normal', 'RebootHooksPending'],
   'pods-leaving': ['Normal', 'RebootDraining'],
+  'drain-blocked': ['Warning', 'RebootDrainBlocked'],
   'reboot-delay': ['Normal', 'RebootDelay'],
   'reboot-sent': ['Normal', 'Rebooting'],
   'going-down': ['Normal', 'RebootGoingDown'],
@@ -43,6 +44,19 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
   'reboot-did-not-happen': ['Warning', 'RebootDidNotHappen'],
   'record-damaged': ['Warning', 'RebootRecordDamaged'],
 };
+
+/** What a person has to see, beside each try that failed. */
+const needsPerson: ReadonlySet<ReasonCode> = new Set([
+  'reboot-overdue',
+  'unhealthy',
+  'left-cordoned',
+  'record-damaged',
+]);
+
+/** The message to people, where `reason` is a new one in `phase`. */
+export function problemOf({ code, text }: Reason, phase: Phase): Extract<Effect, { kind: 'notify' }>[] {
+  return phase === 'backing-off' || needsPerson.has(code) ? [{ kind: 'notify', message: 'problem', text }] : [];
+}
 
 export function eventOf({ code, text }: Reason): Extract<Effect, { kind: 'event' }>[] {
   const event = events[code];

@@ -1,6 +1,6 @@
 import { backoffMs } from '../../backoff.ts';
 import type { Effect, Reason, State, Step } from '../state.ts';
-import type { Moment } from './moment.ts';
+import { hasOurCordon, type Moment } from './moment.ts';
 import { type Decision, step } from './step.ts';
 
 /** The next step of taking back what was done to the node: the drain, then the cordon and the marks, then the slot. */
@@ -9,11 +9,12 @@ export type GivingBack =
   /** Nothing of ours is left; all of it is known. */
   | { readonly isDone: true };
 
-export function givingBack({ state, facts, node }: Moment): GivingBack {
+export function givingBack(moment: Moment): GivingBack {
+  const { state, facts } = moment;
   // Pods must not be evicted from a node that is handed back: what follows waits until the drain has stopped.
   if (facts.drain.kind !== 'none') return { isDone: false, first: [{ kind: 'stop-drain' }] };
   if (state.cordonedByUs || state.marks.length > 0) {
-    const write = state.cordonedByUs && node.unschedulable ? 'uncordon' : 'record';
+    const write = hasOurCordon(moment) ? 'uncordon' : 'record';
     return { isDone: false, write, change: { cordonedByUs: false, marks: [] }, effects: release(facts.lock) };
   }
   if (facts.lock?.kind === 'none') return { isDone: true };

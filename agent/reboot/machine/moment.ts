@@ -13,6 +13,11 @@ export interface Moment {
   readonly random: Random;
 }
 
+/** The cordon that stands is the one that we put there. */
+export function hasOurCordon({ state, node }: Moment): boolean {
+  return state.cordonedByUs && node.unschedulable && !node.cordonedBySomebody;
+}
+
 /** Answers not older than `maxAgeMs`, of an asking that began `sinceMs` ago at the earliest; undefined asks for new ones. */
 export function freshAnswers({ facts }: Moment, question: Question, freshness: Freshness): Answers | undefined {
   const { maxAgeMs, sinceMs = Number.POSITIVE_INFINITY } = freshness;
@@ -32,6 +37,16 @@ export function blockersInWords({ blockedBy }: Pick<Answers, 'blockedBy'>): stri
   const first = blockedBy.slice(0, 3).map(({ gate, reason }) => `${gate}: ${reason}`);
   const more = blockedBy.length - first.length;
   return `${first.join('; ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** A record has room for so many names of such a length. */
+export const maxGates = 10;
+export const maxGateLength = 100;
+
+/** The names of all that is in the way, each once. */
+export function gatesOf({ blockedBy }: Pick<Answers, 'blockedBy'>): string[] {
+  const names = new Set(blockedBy.map(({ gate }) => gate.slice(0, maxGateLength)));
+  return [...names].toSorted().slice(0, maxGates);
 }
 
 /** Votes and health are looked at this often while they are waited for. */

@@ -1,6 +1,6 @@
 import { durationInWords } from '../../images/wording.ts';
 import type { Need, Question, Reason } from '../state.ts';
-import { blockersInWords, freshAnswers, type Freshness, type Moment } from './moment.ts';
+import { blockersInWords, freshAnswers, type Freshness, gatesOf, type Moment } from './moment.ts';
 import { isUrgent } from './need.ts';
 
 export interface Obstacle {
@@ -24,20 +24,21 @@ export function obstacleTo(moment: Moment, need: Need, maxAgeMs: number): Obstac
 /** A person's word, about this node or about all. */
 export function held({ facts, node }: Moment): Obstacle | undefined {
   if (node.hold !== undefined) {
-    return { reason: { code: 'held', text: `the node is held${node.hold === '' ? '' : `: ${node.hold}`}` } };
+    const text = `the node is held${node.hold === '' ? '' : `: ${node.hold}`}`;
+    return { reason: { code: 'held', text, gates: ['hold'] } };
   }
   if (facts.paused === undefined) {
     return { reason: { code: 'unknown-facts', text: 'it is not known whether all nodes are paused' } };
   }
   if (facts.paused === false) return undefined;
   const why = facts.paused === '' ? '' : `: ${facts.paused}`;
-  return { reason: { code: 'paused', text: `reboots are paused on all nodes${why}` } };
+  return { reason: { code: 'paused', text: `reboots are paused on all nodes${why}`, gates: ['pause'] } };
 }
 
 export function outsideWindow({ facts }: Moment, need: Need | undefined): Obstacle | undefined {
   const { open, reason, changesAtMs } = facts.window;
   if (open || isUrgent(need)) return undefined;
-  return { reason: { code: 'outside-window', text: reason }, untilMs: changesAtMs };
+  return { reason: { code: 'outside-window', text: reason, gates: ['window'] }, untilMs: changesAtMs };
 }
 
 export function gates(moment: Moment, freshness: Freshness): Obstacle | undefined {
@@ -45,7 +46,8 @@ export function gates(moment: Moment, freshness: Freshness): Obstacle | undefine
   if (answers === undefined) return { reason: { code: 'asking', text: 'the gates are being asked' }, ask: 'gates' };
   if (answers.blockedBy.length === 0) return undefined;
   const untilMs = moment.facts.nowMs + freshness.maxAgeMs - answers.answeredAgoMs + 1;
-  return { reason: { code: 'gate-blocks', text: `blocked by ${blockersInWords(answers)}` }, untilMs };
+  const text = `blocked by ${blockersInWords(answers)}`;
+  return { reason: { code: 'gate-blocks', text, gates: gatesOf(answers) }, untilMs };
 }
 
 /** Only a sentinel settles: a request is what it is. */
@@ -53,7 +55,10 @@ function settling({ facts, settings }: Moment): Obstacle | undefined {
   const { sentinel, nowMs } = facts;
   if (sentinel?.wanted !== true || sentinel.settledForMs >= settings.settleMs) return undefined;
   const text = `the sentinel may still change; it counts when it has not for ${durationInWords(settings.settleMs)}`;
-  return { reason: { code: 'settling', text }, untilMs: nowMs + settings.settleMs - sentinel.settledForMs };
+  return {
+    reason: { code: 'settling', text, gates: ['settle'] },
+    untilMs: nowMs + settings.settleMs - sentinel.settledForMs,
+  };
 }
 
 function tooSoon({ state, facts, settings }: Moment, need: Need): Obstacle | undefined {
@@ -61,5 +66,8 @@ function tooSoon({ state, facts, settings }: Moment, need: Need): Obstacle | und
   // By the uptime, which no step of the clock changes; a node that has never been rebooted may be as new as it likes.
   if (state.lastReboot === undefined || uptimeMs >= settings.minIntervalMs || isUrgent(need)) return undefined;
   const text = `two reboots of a node are ${durationInWords(settings.minIntervalMs)} apart at least`;
-  return { reason: { code: 'too-soon', text }, untilMs: nowMs + settings.minIntervalMs - uptimeMs };
+  return {
+    reason: { code: 'too-soon', text, gates: ['min-interval'] },
+    untilMs: nowMs + settings.minIntervalMs - uptimeMs,
+  };
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Effect, Reason, ReasonCode, State, Step } from '../state.ts';
-import { eventOf } from './events.ts';
-import type { Moment } from './moment.ts';
+import { eventOf, problemOf } from './events.ts';
+import { hasOurCordon, type Moment } from './moment.ts';
 
 /** With no fact that changes, one look a minute: it costs no request. */
 const LOOK_MS = 60_000;
@@ -23,14 +23,16 @@ export interface Decision {
 }
 
 /** Adds what goes with every decision: the write if the record changes, the Event that tells it, the next look. */
-export function step({ state, facts, node }: Moment, decision: Decision): Step {
+export function step(moment: Moment, decision: Decision): Step {
+  const { state, facts } = moment;
   const { reason, change, first = [], effects = [] } = decision;
   const entersPhase = change?.phase !== undefined && change.phase !== state.phase;
-  const saysNews = entersPhase || (reason.code !== state.reason.code && !passing.has(reason.code));
+  const saysOther = entersPhase || (reason.code !== state.reason.code && !passing.has(reason.code));
+  const saysNews = saysOther || (!isDeepStrictEqual(reason.gates, state.reason.gates) && !passing.has(reason.code));
   const after: State = {
     ...state,
-    // Somebody has uncordoned it: the next cordon there may be somebody's, too.
-    ...(state.cordonedByUs && !node.unschedulable ? { cordonedByUs: false } : {}),
+    // Somebody has uncordoned it, or cordoned it in our place: then it is not ours to take away.
+    ...(state.cordonedByUs && !hasOurCordon(moment) ? { cordonedByUs: false } : {}),
     ...change,
     ...(saysNews ? { reason } : {}),
     ...(entersPhase ? { sinceMs: facts.nowMs } : {}),
@@ -44,6 +46,7 @@ export function step({ state, facts, node }: Moment, decision: Decision): Step {
       ...first,
       ...(isWritten ? [{ kind: decision.write ?? 'record', state: after } as const] : []),
       ...(saysNews ? eventOf(reason) : []),
+      ...(saysOther ? problemOf(reason, after.phase) : []),
       ...effects,
       { kind: 'wait', untilMs: Math.max(untilMs, facts.nowMs) },
     ],

@@ -1,6 +1,6 @@
 import type { Reason, Step } from '../state.ts';
 import { givingBack } from './givingback.ts';
-import type { Moment } from './moment.ts';
+import { hasOurCordon, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
 import { seek } from './seek.ts';
 import { step } from './step.ts';
@@ -13,7 +13,7 @@ const LONGEST_JITTER = 1.2;
 export function releasing(moment: Moment): Step {
   const { state, node, facts } = moment;
   const isProven = state.reason.code === 'proven' || state.reason.code === 'left-cordoned';
-  const staysCordoned = state.cordonedByUs && node.unschedulable && isProven && node.hold !== undefined;
+  const staysCordoned = hasOurCordon(moment) && isProven && node.hold !== undefined;
   if (staysCordoned && facts.drain.kind === 'none') return step(moment, leftCordoned(moment));
   const given = givingBack(moment);
   if (!given.isDone) return step(moment, { ...given, reason: state.reason });

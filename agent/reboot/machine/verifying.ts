@@ -1,6 +1,6 @@
 import type { Effect, Reason, ReasonCode, Step } from '../state.ts';
 import { givingBack, release } from './givingback.ts';
-import { ASK_EVERY_MS, blockersInWords, freshAnswers, type Moment } from './moment.ts';
+import { ASK_EVERY_MS, blockersInWords, freshAnswers, gatesOf, hasOurCordon, type Moment } from './moment.ts';
 import { judgement } from './need.ts';
 import { step } from './step.ts';
 
@@ -36,7 +36,8 @@ export function verifying(moment: Moment): Step {
   const isLate = facts.uptimeMs >= settings.verifyDeadlineMs;
   if (!isLate || onTheWay.has(reason.code)) return step(moment, { reason, effects, untilMs });
   // The roll stops here, loudly: the next node would meet the same fate.
-  const unwell: Reason = { code: 'unhealthy', text: `not well since the reboot: ${reason.text}` };
+  const { text, gates } = reason;
+  const unwell: Reason = { code: 'unhealthy', text: `not well since the reboot: ${text}`, gates };
   const handedOn = settings.whenUnhealthy === 'go-on' ? release(facts.lock) : [];
   return step(moment, { reason: unwell, effects: [...handedOn, ...effects], untilMs });
 }
@@ -75,14 +76,14 @@ function answerMissing(
   }
   if (answers.blockedBy.length === 0) return undefined;
   const untilMs = moment.facts.nowMs + ASK_EVERY_MS - answers.answeredAgoMs + 1;
-  return { reason: { code, text: `waiting for ${blockersInWords(answers)}` }, untilMs };
+  return { reason: { code, text: `waiting for ${blockersInWords(answers)}`, gates: gatesOf(answers) }, untilMs };
 }
 
 function proven(moment: Moment): Step {
   const { node, state, facts } = moment;
   const judged = judgement(moment);
   const change = { ...judged, phase: 'releasing', failures: 0, retryAtMs: undefined } as const;
-  if (state.cordonedByUs && node.hold !== undefined) return step(moment, { ...leftCordoned(moment), change });
+  if (hasOurCordon(moment) && node.hold !== undefined) return step(moment, { ...leftCordoned(moment), change });
   const given = givingBack(moment);
   // After a damaged record nobody knows whether there was a reboot, and nothing is said of one.
   const reason: Reason =

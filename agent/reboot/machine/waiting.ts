@@ -49,7 +49,7 @@ export function waiting(moment: Moment): Step {
     return step(moment, { reason: { code: 'unknown-facts', text: 'it is not known who holds the slots' }, change });
   }
   if (lock.kind === 'none') {
-    const reason: Reason = { code: 'waiting-for-slot', text: lock.waitingFor };
+    const reason: Reason = { code: 'waiting-for-slot', text: lock.waitingFor, gates: ['slot'] };
     return step(moment, { reason, change, effects: lock.turn ? [{ kind: 'acquire' }] : [] });
   }
   const reason: Reason = { code: 'slot-taken', text: `has taken ${lock.slot}` };

@@ -1,6 +1,6 @@
 import type { Need, Reason, Step } from '../state.ts';
 import { fail } from './givingback.ts';
-import { blockersInWords, FRESH_MS, freshAnswers, type Moment } from './moment.ts';
+import { blockersInWords, FRESH_MS, freshAnswers, gatesOf, type Moment } from './moment.ts';
 import { gates } from './obstacles.ts';
 import { needChange, seek } from './seek.ts';
 import { step } from './step.ts';
@@ -19,7 +19,7 @@ export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldF
     if (drain === undefined) return step(moment, { reason, change, effects: [{ kind: 'ask', question: 'drain' }] });
     if (drain.blockedBy.length > 0) {
       const text = `a drain cannot succeed: ${blockersInWords(drain)}`;
-      return fail(moment, { code: 'drain-impossible', text });
+      return fail(moment, { code: 'drain-impossible', text, gates: gatesOf(drain) });
     }
   }
   const obstacle = gates(moment, { sinceMs, maxAgeMs: FRESH_MS });

@@ -15,7 +15,11 @@ export interface AgentLife {
   state: State;
   readonly startedAtMs: number;
   readonly answers: Map<Question, { askedAtMs: number; blockedBy: Blocker[] }>;
-  drain: { kind: 'none' } | { kind: 'running' } | { kind: 'done'; atMs: number } | { kind: 'failed'; atMs: number };
+  drain:
+    | { kind: 'none' }
+    | { kind: 'running'; sinceMs: number }
+    | { kind: 'done'; atMs: number }
+    | { kind: 'failed'; atMs: number };
   rebootCall:
     | { kind: 'unknown' }
     | { kind: 'none' }
@@ -64,6 +68,7 @@ export function observe(around: Surroundings, life: AgentLife, nowMs: number, of
     node: {
       uid: `node-${node.uid}`,
       unschedulable: node.unschedulable,
+      cordonedBySomebody: false,
       reportedBootId: bootIdOf(node.reportedBoot),
       ready: node.ready,
       readyForMs,
@@ -120,8 +125,10 @@ function answersOf(life: AgentLife, nowMs: number): Observation['answers'] {
 
 function drainFacts({ pods }: Surroundings, { drain }: AgentLife, nowMs: number): DrainFacts {
   if (drain.kind === 'none') return drain;
-  if (drain.kind === 'running')
-    return { kind: 'running', podsLeft: pods.count, blockedBy: pods.stuck === undefined ? [] : [pods.stuck] };
+  if (drain.kind === 'running') {
+    const blockedBy = pods.stuck === undefined ? [] : [pods.stuck];
+    return { kind: 'running', podsLeft: pods.count, blockedBy, unchangedForMs: nowMs - drain.sinceMs };
+  }
   if (drain.kind === 'done') return { kind: 'done', doneForMs: nowMs - drain.atMs };
   return { kind: 'failed', failedForMs: nowMs - drain.atMs, reason: pods.stuck?.reason ?? 'out of time' };
 }

@@ -181,7 +181,7 @@ export class Stage {
   }
 
   #beginDrain(life: AgentLife): void {
-    const drain = { kind: 'running' } as const;
+    const drain = { kind: 'running', sinceMs: this.#nowMs } as const;
     const { pods } = this.around;
     life.drain = drain;
     this.later(pods.giveUpAfterMs, () => {

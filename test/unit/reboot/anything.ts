@@ -72,6 +72,7 @@ const clear: Answers = { askedAgoMs: 1_000, answeredAgoMs: 500, blockedBy: [] };
 const node: fc.Arbitrary<NonNullable<Observation['node']>> = fc.record({
   uid,
   unschedulable: fc.boolean(),
+  cordonedBySomebody: mostly(false, fc.constant(true)),
   reportedBootId: bootId,
   ready: mostly(true, fc.constant(false)),
   readyForMs: agoMs,
@@ -112,7 +113,7 @@ const lock: fc.Arbitrary<Observation['lock']> = fc.oneof(
 
 const drain: fc.Arbitrary<Observation['drain']> = fc.oneof(
   fc.constant({ kind: 'none' } as const),
-  fc.record({ kind: fc.constant('running' as const), podsLeft: fc.nat(9), blockedBy: blockers }),
+  fc.record({ kind: fc.constant('running' as const), podsLeft: fc.nat(9), blockedBy: blockers, unchangedForMs: agoMs }),
   fc.record({ kind: fc.constant('done' as const), doneForMs: agoMs }),
   fc.record({ kind: fc.constant('failed' as const), failedForMs: agoMs, reason: word }),
 );

@@ -136,9 +136,9 @@ export class NodeDuty {
     this.warn('ConfigurationRefused', 'Configure', error.message);
   }
 
-  /** An Event about this Node. */
-  tellOfNode(note: Omit<Note, 'regarding'>): void {
-    this.#tell({ ...note, note: boundedNote(note.note) });
+  /** An Event about this Node, or about that other one. */
+  tellOfNode(note: Omit<Note, 'regarding'>, other?: { readonly name: string; readonly uid: string }): void {
+    this.#tell({ ...note, note: boundedNote(note.note) }, other);
   }
 
   /** An Event about another object than this Node. */
@@ -250,8 +250,10 @@ export class NodeDuty {
     this.#tell({ type: 'Normal', reason: 'CleanWaiting', action: 'Clean', note, identity: `${value} ${code}` });
   }
 
-  #tell(note: Omit<Note, 'regarding'>): void {
-    const { node } = this.view;
+  #tell(
+    note: Omit<Note, 'regarding'>,
+    node: { readonly name: string; readonly uid: string } | undefined = this.view.node,
+  ): void {
     // Without a Node there is nothing that an Event could be about.
     if (node === undefined) return;
     const { name, uid } = node;

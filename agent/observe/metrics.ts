@@ -3,10 +3,10 @@ import type { ErrorCode } from '../errors.ts';
 import type { Plan, RemoveCode } from '../images/plan.ts';
 import type { Report, RunTrigger } from '../images/report.ts';
 import type { ObstacleCode } from '../node/obstacle.ts';
-import { phases, type State } from '../reboot/state.ts';
 import type { RuntimeVersion } from '../runtime/port.ts';
 import type { Build } from '../build.ts';
 import { registerProcessMetrics } from './process.ts';
+import { RebootMetrics } from './rebootmetrics.ts';
 
 type AgentTrigger = Exclude<RunTrigger, 'command'>;
 
@@ -43,6 +43,7 @@ const RUN_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
  */
 export class Metrics {
   readonly registry = new Registry();
+  readonly reboots = new RebootMetrics(this.registry);
   readonly #counter = counters(this.registry);
   readonly #gauge = gauges(this.registry);
   readonly #runSeconds = new Histogram({
@@ -63,9 +64,7 @@ export class Metrics {
     for (const verdict of ['accepted', 'refused']) this.#counter.requests.inc({ verdict }, 0);
     const { historyImages, historySaved, clusterUp } = this.#gauge;
     const unknown = [nextRun, eventLoopDelay, diskSize, diskFree, configValid, configLoaded, runtimeUp];
-    const { rebootRequired, rebootRequiredSince, rebootPhaseSince, rebootFailures, lastReboot } = this.#gauge;
-    const reboots = [rebootRequired, rebootRequiredSince, rebootPhaseSince, rebootFailures, lastReboot];
-    for (const gauge of [...unknown, historyImages, historySaved, clusterUp, ...reboots]) forget(gauge);
+    for (const gauge of [...unknown, historyImages, historySaved, clusterUp]) forget(gauge);
   }
 
   /** The page that Prometheus reads, in its text format. */
@@ -161,18 +160,6 @@ export class Metrics {
     this.#counter.requests.inc({ verdict: 'refused' });
   }
 
-  /** How far the reboot of this node is. */
-  reboot({ phase, need, sinceMs, failures, lastReboot }: State): void {
-    for (const each of phases) this.#gauge.rebootPhase.set({ phase: each }, each === phase ? 1 : 0);
-    this.#gauge.rebootPhaseSince.set(sinceMs / 1000);
-    this.#gauge.rebootRequired.set(need === undefined ? 0 : 1);
-    this.#gauge.rebootFailures.set(failures);
-    if (need === undefined) forget(this.#gauge.rebootRequiredSince);
-    else this.#gauge.rebootRequiredSince.set(need.sinceMs / 1000);
-    if (lastReboot === undefined) forget(this.#gauge.lastReboot);
-    else this.#gauge.lastReboot.set(lastReboot.atMs / 1000);
-  }
-
   /** How many images the history remembers, and whether the file it is kept in could be written last time. */
   history(images: number, saved: boolean): void {
     this.#gauge.historyImages.set(images);
@@ -242,18 +229,6 @@ function gauges(registry: Registry) {
       'cleaning_blocked',
       '1 for the reason why no cleaning may start now. Absent outside of a cluster.',
       'reason',
-    ),
-    rebootRequired: gauge('reboot_required', '1 while this node needs a reboot. Absent outside of a cluster.'),
-    rebootRequiredSince: gauge(
-      'reboot_required_since_timestamp_seconds',
-      'Since when it does. Absent while it does not.',
-    ),
-    rebootPhase: gauge('reboot_phase', '1 for how far the reboot of this node is.', 'phase'),
-    rebootPhaseSince: gauge('reboot_phase_since_timestamp_seconds', 'When that phase began.'),
-    rebootFailures: gauge('reboot_failures', 'Reboots in a row that failed or were undone.'),
-    lastReboot: gauge(
-      'last_reboot_timestamp_seconds',
-      'When the last reboot was proven by a new boot ID. Absent before one.',
     ),
     historyImages: gauge('history_images', 'Images whose first sight and last use are remembered.'),
     historySaved: gauge('history_saved', '1 when the history was last written to disk, 0 when that failed.'),

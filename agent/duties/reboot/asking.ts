@@ -5,8 +5,6 @@ import { podsBoundTo } from '../../cluster/pods.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
 import { messageOf } from '../../errors.ts';
-import { namedInhibitors } from '../../host/ability.ts';
-import type { HostPort } from '../../host/port.ts';
 import { rehearse } from '../../reboot/drain/rehearsal.ts';
 import { askGates, askHealth, type AskPrometheus } from '../../reboot/gates/asking.ts';
 import type { GatePod } from '../../reboot/gates/pods.ts';
@@ -15,17 +13,16 @@ import { type Voters, votesMissing } from '../../reboot/hooks.ts';
 import { judgePool, type PoolNode } from '../../reboot/lock/poolhealth.ts';
 import { poolOf, type Pools } from '../../reboot/lock/pools.ts';
 import type { Answers, Blocker, Question } from '../../reboot/state.ts';
+import type { HostGate } from './hostgate.ts';
 
 type RebootConfig = Config['reboot'];
 
 export interface AskingOptions {
   readonly port: Pick<KubernetesPort, 'get' | 'list' | 'evict'>;
   readonly nodeName: string;
-  readonly host: HostPort;
+  readonly host: Pick<HostGate, 'blockers'>;
   readonly config: () => RebootConfig;
   readonly pools: () => Pools;
-  /** As the kubelet of the Node has reported it; undefined where there is no Node. */
-  readonly reportedBootId: () => string | undefined;
   /** Nodes that hold a slot. */
   readonly holders: () => ReadonlySet<string>;
   readonly clock: Clock;
@@ -68,11 +65,12 @@ export class Asking {
   }
 
   async #blockers(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<readonly Blocker[]> {
-    const { hooks } = this.#options.config();
+    const { config, host } = this.#options;
+    const { hooks } = config();
     switch (question) {
       case 'gates':
         return (
-          await Promise.all([this.#gates(signal), this.#host(signal), slotIsNear ? this.#pool(signal) : []])
+          await Promise.all([this.#gates(signal), host.blockers(signal), slotIsNear ? this.#pool(signal) : []])
         ).flat();
       case 'drain':
         return await this.#rehearsal(signal);
@@ -110,24 +108,6 @@ export class Asking {
       annotations: voters.annotations.length === 0 ? new Map() : await this.#annotations(signal),
       pods: voters.pods.length === 0 ? [] : await this.#pods(signal),
     });
-  }
-
-  async #host(signal: AbortSignal): Promise<readonly Blocker[]> {
-    const { host, nodeName, reportedBootId } = this.#options;
-    try {
-      // An agent that was given the name of another machine's Node, as on a desk, would drain that one and reboot this one.
-      if ((await host.boot()).bootId !== reportedBootId()) {
-        return [
-          { gate: 'host', reason: `this host is not the one that Node ${nodeName} reports: their boot IDs differ` },
-        ];
-      }
-      const ability = await host.canReboot(signal);
-      if (!ability.able) return [{ gate: 'host', reason: ability.text }];
-      const inhibitors = await host.inhibitors(signal);
-      return inhibitors.length === 0 ? [] : [{ gate: 'inhibitors', reason: namedInhibitors(inhibitors) }];
-    } catch (error) {
-      return [{ gate: 'host', reason: messageOf(error) }];
-    }
   }
 
   async #pool(signal: AbortSignal): Promise<readonly Blocker[]> {

@@ -3,7 +3,6 @@ import { type NodeObject, nodes } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { State } from '../../reboot/state.ts';
 
-const conditionType = 'RebootRequired';
 const maxMessageLength = 1024;
 const deadlineMs = 10_000;
 
@@ -14,24 +13,31 @@ interface Condition {
   readonly message: string;
 }
 
-/** The condition that tells people and their tools of a Node that a reboot is needed, and what becomes of that. */
-export class RebootCondition {
-  readonly #port: Pick<KubernetesPort, 'patch'>;
-  readonly #nodeName: string;
-  readonly #clock: Clock;
+export interface NodeConditionOptions {
+  readonly type: 'RebootRequired' | 'RebootPossible';
+  /** The status of a Node that there is nothing to say of: one that never had another gets no condition. */
+  readonly usual: Condition['status'];
+  readonly port: Pick<KubernetesPort, 'patch'>;
+  readonly nodeName: string;
+  readonly clock: Clock;
+}
+
+/** One condition of the Node, for people and their tools. */
+export class NodeCondition {
+  readonly #options: NodeConditionOptions;
   /** As it stands on the Node, as far as known. */
   #known: Condition | undefined;
   #changedAtMs: number | undefined;
 
-  constructor({ port, nodeName, clock }: { port: Pick<KubernetesPort, 'patch'>; nodeName: string; clock: Clock }) {
-    this.#port = port;
-    this.#nodeName = nodeName;
-    this.#clock = clock;
+  constructor(options: NodeConditionOptions) {
+    this.#options = options;
   }
 
-  /** What an earlier life has left. */
+  /** What an earlier life has left, or nobody. */
   learn({ status }: NodeObject): void {
-    const found = status?.conditions?.find(({ type }) => type === conditionType);
+    const found = status?.conditions?.find(({ type }) => type === this.#options.type);
+    this.#known = undefined;
+    this.#changedAtMs = undefined;
     if (found === undefined) return;
     const { reason = '', message = '', lastTransitionTime = '' } = found;
     this.#known = { status: found.status === 'True' ? 'True' : 'False', reason, message };
@@ -39,37 +45,40 @@ export class RebootCondition {
     if (!Number.isNaN(atMs)) this.#changedAtMs = atMs;
   }
 
-  /** Writes it where it is not what follows from `state`. A Node that never needed a reboot gets none. Throws ClusterError. */
-  async follow(state: State, signal: AbortSignal): Promise<void> {
-    const wanted = conditionOf(state);
+  /** Writes it where it is another. Throws ClusterError. */
+  async follow(wanted: Condition, signal: AbortSignal): Promise<void> {
+    const { type, usual, port, nodeName, clock } = this.#options;
     const known = this.#known;
-    if (known === undefined && wanted.status === 'False') return;
+    if (known === undefined && wanted.status === usual) return;
     if (known !== undefined && isSame(known, wanted)) return;
-    if (known?.status !== wanted.status) this.#changedAtMs = this.#clock.nowMs();
-    const lastTransitionTime = iso(this.#changedAtMs ?? this.#clock.nowMs());
-    const condition = {
-      type: conditionType,
-      ...wanted,
-      lastTransitionTime,
-      lastHeartbeatTime: iso(this.#clock.nowMs()),
-    };
-    const body = { status: { conditions: [condition] } };
-    const target = { name: this.#nodeName };
-    await this.#port.patch(nodes, target, { type: 'strategic', body, subresource: 'status' }, { signal, deadlineMs });
+    const changedAtMs = known?.status === wanted.status ? (this.#changedAtMs ?? clock.nowMs()) : clock.nowMs();
+    const times = { lastTransitionTime: iso(changedAtMs), lastHeartbeatTime: iso(clock.nowMs()) };
+    const body = { status: { conditions: [{ type, ...wanted, ...times }] } };
+    const target = { name: nodeName };
+    await port.patch(nodes, target, { type: 'strategic', body, subresource: 'status' }, { signal, deadlineMs });
     this.#known = wanted;
+    this.#changedAtMs = changedAtMs;
   }
 }
 
-function conditionOf({ need, reason }: State): Condition {
-  const told = reason.code.split('-').map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`);
-  if (need === undefined) return { status: 'False', reason: told.join(''), message: 'no reboot is wanted' };
-  const by = need.kind === 'request' ? 'a person asks for it' : `the host asks for it${packagesInWords(need.packages)}`;
-  const message = `${by}; ${reason.text}`;
-  return { status: 'True', reason: told.join(''), message: message.slice(0, maxMessageLength) };
+/** Condition `RebootRequired`: that a reboot is needed, since when and by what, and what becomes of that. */
+export function rebootRequired({ need, reason }: State): Condition {
+  const told = reason.code
+    .split('-')
+    .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
+    .join('');
+  if (need === undefined) return { status: 'False', reason: told, message: 'no reboot is wanted' };
+  const who = need.kind === 'request' ? 'a person asks for it' : 'the host asks for it';
+  const packages = need.packages.length === 0 ? '' : ` (${need.packages.join(', ')})`;
+  const message = `${who} since ${iso(need.sinceMs)}${packages}; ${reason.text}`;
+  return { status: 'True', reason: told, message: message.slice(0, maxMessageLength) };
 }
 
-function packagesInWords(packages: readonly string[]): string {
-  return packages.length === 0 ? '' : ` (${packages.join(', ')})`;
+/** Condition `RebootPossible`: whether the host would let a reboot through; `problem` says why it would not. */
+export function rebootPossible(problem: string | undefined): Condition {
+  if (problem === undefined)
+    return { status: 'True', reason: 'HostAllows', message: 'the host lets the agent reboot it' };
+  return { status: 'False', reason: 'HostDenies', message: problem.slice(0, maxMessageLength) };
 }
 
 function isSame(one: Condition, other: Condition): boolean {

@@ -9,6 +9,7 @@ import type { Metrics } from '../../observe/metrics.ts';
 import { Notifier } from '../../observe/notify.ts';
 import { nameOf } from '../../observe/notify/address.ts';
 import { exchange } from '../../web/exchange.ts';
+import { ConfiguredNeed } from './configuredneed.ts';
 import { RebootDuty, type RebootDutyOptions } from './reboot.ts';
 
 export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | 'event'> {
@@ -25,38 +26,61 @@ export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | '
   readonly signal: AbortSignal;
 }
 
+const lostBecause = {
+  overflow: 'too many messages wait',
+  removed: 'the configuration has this target no more',
+};
+
+export interface Reboots {
+  /** To be called when the Node, the pause or the configuration has changed. */
+  look(): void;
+  /** Until `signal` aborts. */
+  work(signal: AbortSignal): Promise<void>;
+}
+
 /**
  * Reboots of the host that this process runs on. What asks for them, and who is told, is taken from the configuration of this
  * moment; everything else from that of each step. Throws `host/no-boot` where it is not known which boot this is.
  */
-export async function openReboots(options: OpenRebootsOptions): Promise<RebootDuty> {
+export async function openReboots(options: OpenRebootsOptions): Promise<Reboots> {
   const { config, env, metrics, clock, random, log, signal, paused } = options;
   const surroundings: HostSurroundings = { clock, busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'] };
   const host = hostAsConfigured(config, surroundings);
-  const { sentinel, notify } = config().reboot;
-  const need = connectNeed(sentinel, await host.boot(), surroundings);
+  const boot = await host.boot();
+  const need = new ConfiguredNeed({
+    settings: () => config().reboot.sentinel,
+    connect: (settings) => connectNeed(settings, boot, surroundings),
+  });
   const notifier = new Notifier({
-    ...notify,
+    config: () => config().reboot.notify,
     clock,
     random,
     environment: env,
     exchange,
     signal,
     onOutcome: ({ address }, { note }, outcome) => {
+      metrics.reboots.notified(outcome.kind);
       if (outcome.kind === 'sent') return;
-      const why = outcome.kind === 'dropped' ? outcome.error.message : 'too many messages wait';
+      const why = outcome.kind === 'dropped' ? outcome.error.message : lostBecause[outcome.kind];
       log.warn({ to: nameOf(address), event: note.event, why }, 'a message is lost');
     },
   });
-  return new RebootDuty({
+  const duty = new RebootDuty({
     ...options,
     config: () => config().reboot,
     paused: () => (config().reboot.enabled ? paused() : 'reboot.enabled is false'),
     host,
     need,
     notify: (note) => notifier.tell(note),
-    onState: (state) => metrics.reboot(state),
+    watcher: metrics.reboots,
   });
+  return {
+    look: () => {
+      need.look();
+      duty.look();
+    },
+    work: async (until) => await duty.work(until),
+  };
 }
 
 /** Nothing is kept open between two questions, so each goes the way that is configured then. */

@@ -6,21 +6,27 @@ import type { NodeView } from '../../cluster/node.ts';
 import { viewOfNode } from '../../cluster/node.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
-import { isNodetenderError, messageOf } from '../../errors.ts';
+import { isNodetenderError } from '../../errors.ts';
 import type { Boot, HostPort, NeedSource } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Note } from '../../observe/notify/template.ts';
-import { RebootLock } from '../../reboot/lock/lock.ts';
+import { holdingLimits } from '../../reboot/lock/holders.ts';
 import { poolOf, type Pools, poolsOf } from '../../reboot/lock/pools.ts';
 import { next } from '../../reboot/machine.ts';
 import { decodeState, recordedState } from '../../reboot/record.ts';
-import type { Effect, RebootCall, State } from '../../reboot/state.ts';
+import { queuedSinceMs } from '../../reboot/lock/queue.ts';
+import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
 import { Asking } from './asking.ts';
-import { RebootCondition } from './condition.ts';
+import { NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
 import { Draining } from './draining.ts';
+import { HostGate } from './hostgate.ts';
 import { observationOf, ReadyTime } from './observing.ts';
+import { RebootOrder } from './order.ts';
+import { OwnLock } from './ownlock.ts';
 import { OwnNodeView, recordOn } from './ownnode.ts';
+import { SlotReport } from './slotreport.ts';
+import type { RebootWatcher } from './watcher.ts';
 import { writeState } from './writing.ts';
 
 export interface RebootDutyOptions {
@@ -35,23 +41,28 @@ export interface RebootDutyOptions {
   readonly node: () => NodeView | undefined;
   /** Undefined while not known. */
   readonly paused: () => string | false | undefined;
-  readonly event: (note: {
-    type: 'Normal' | 'Warning';
-    reason: string;
-    action: string;
-    note: string;
-    identity: string;
-  }) => void;
+  /** About this Node, unless `regarding` is another. */
+  readonly event: (note: RebootEvent) => void;
   readonly notify: (note: Note) => void;
-  /** Told after each step. */
-  readonly onState?: (state: State) => void;
+  readonly watcher?: RebootWatcher | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
 }
 
+export interface RebootEvent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+  readonly identity: string;
+  readonly regarding?: { readonly name: string; readonly uid: string };
+}
+
 /** After an effect that failed. What it was for is asked anew each time, so nothing is lost by the wait. */
 const failedBackoff = { firstMs: 1_000, longestMs: 60_000 };
+/** Nothing has been done to the node yet, or it has been undone: the host can be asked without delay to anything. */
+const untouched: ReadonlySet<State['phase']> = new Set(['idle', 'wanted', 'waiting', 'backing-off']);
 /** A chain of steps that need no new fact ends long before; more is a defect, and must not become a storm of requests. */
 const maxStepsAtOnce = 50;
 
@@ -63,30 +74,60 @@ export class RebootDuty {
   readonly #asking: Asking;
   readonly #draining: Draining;
   readonly #readyTime: ReadyTime;
-  readonly #condition: RebootCondition;
+  readonly #hostGate: HostGate;
+  readonly #order: RebootOrder;
+  readonly #lock: OwnLock;
+  readonly #slots: SlotReport;
+  readonly #required: NodeCondition;
+  readonly #possible: NodeCondition;
+  /** Told last, of why the host would deny a reboot. */
+  #denial: string | undefined;
   #state: State | undefined;
   /** What is in force stands on the Node: at the start, and after a write without an answer. */
   #isUnsure = true;
   /** The record on the Node as of our last read or write. */
   #record: string | undefined;
-  #rebootCall: { readonly call: RebootCall; readonly atMs: number } = { call: { kind: 'none' }, atMs: 0 };
-  #lock:
-    | { readonly lock: RebootLock; readonly uid: string; readonly stop: AbortController; readonly ended: Promise<void> }
-    | undefined;
 
   constructor(options: RebootDutyOptions) {
     this.#options = options;
     const { clock, config, node } = options;
     this.#own = new OwnNodeView(node, clock);
     this.#readyTime = new ReadyTime(clock);
-    this.#condition = new RebootCondition(options);
+    this.#required = new NodeCondition({ ...options, type: 'RebootRequired', usual: 'False' });
+    this.#possible = new NodeCondition({ ...options, type: 'RebootPossible', usual: 'True' });
+    this.#order = new RebootOrder(options);
+    this.#hostGate = new HostGate({ ...options, reportedBootId: () => this.#own.current?.bootId });
+    this.#lock = new OwnLock({
+      ...options,
+      labels: () => this.#own.current?.labels ?? new Map(),
+      settings: () => ({ pools: this.#pools(), staleAfterMs: config().lockStaleAfterMs }),
+      recordedSlot: () => this.#state?.slot,
+      queuedSince: ({ annotations }) => {
+        const decoded = decodeState(annotations?.[`${annotationPrefix}${nodeAnnotations.rebootStatus}`] ?? '');
+        return decoded.ok ? queuedSinceMs(decoded.value) : undefined;
+      },
+      onChange: () => this.#bell.ring(),
+    });
+    this.#slots = new SlotReport({
+      ...options,
+      followed: () => (this.#lock.current?.facts() === undefined ? undefined : this.#lock.current.slots()),
+      limits: () => ({ ...holdingLimits(config().settings, config().drain), pools: this.#poolNames() }),
+      warn: (regarding, note, identity) =>
+        this.#tell({ type: 'Warning', reason: 'RebootSlotHeld', note, identity, regarding }),
+      onChange: () => this.#bell.ring(),
+    });
     this.#asking = new Asking({
       ...options,
+      host: this.#hostGate,
       pools: () => this.#pools(),
-      reportedBootId: () => this.#own.current?.bootId,
-      holders: () => new Set(this.#lock?.lock.slots().flatMap(({ holder }) => holder?.node ?? [])),
+      holders: () => new Set(this.#lock.current?.slots().flatMap(({ holder }) => holder?.node ?? [])),
     });
-    this.#draining = new Draining({ ...options, options: () => config().drain, onChange: () => this.#bell.ring() });
+    this.#draining = new Draining({
+      ...options,
+      options: () => config().drain,
+      onChange: () => this.#bell.ring(),
+      onWarning: (note) => this.#told({ type: 'Warning', reason: 'RebootDrainLoses', note }),
+    });
   }
 
   /** To be called when the Node, the pause or the configuration has changed. */
@@ -97,9 +138,9 @@ export class RebootDuty {
   /** Until `signal` aborts. What is under way then is found and taken up by the next life. */
   async work(signal: AbortSignal): Promise<void> {
     const following = this.#options.need.follow(() => this.#bell.ring(), signal);
+    const reporting = this.#slots.work(signal);
     await this.#turn(signal);
-    this.#lock?.stop.abort();
-    await Promise.all([following, this.#lock?.ended]);
+    await Promise.all([following, reporting, this.#lock.end()]);
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -126,12 +167,13 @@ export class RebootDuty {
 
   /** One look, one decision, its effects. Gives for how long nothing need be done if no fact changes. */
   async #step(signal: AbortSignal): Promise<number> {
-    const { host, clock, random, config, paused, need } = this.#options;
+    const { host, clock, random, config, paused, need, watcher } = this.#options;
     const boot = await host.boot();
     const before = await this.#stateInForce(boot, signal);
     if (before === undefined) return 1_000;
-    const { lock } = this.#followLock(before, signal);
-    if (before.phase !== 'rebooting') this.#rebootCall = { call: { kind: 'none' }, atMs: 0 };
+    const isNeeded = before.phase !== 'idle' || this.#slots.isWorthFollowing;
+    this.#lock.follow(this.#own.current?.uid ?? before.nodeUid, isNeeded, signal);
+    if (before.phase !== 'rebooting') this.#order.forget('none');
     const node = this.#own.current;
     // A write that was given up has arrived after all, or a person has changed it: what stands there is in force.
     if (node !== undefined && recordOn(node) !== this.#record) {
@@ -144,11 +186,11 @@ export class RebootDuty {
       node,
       readyForMs: this.#readyTime.look(node, boot.bootId),
       paused: paused(),
-      lock: lock.facts(),
+      lock: this.#lock.current?.facts(),
       answers: this.#asking.answers(),
       drain: this.#draining.facts(),
-      rebootCall: this.#callFacts(),
-      preparingForShutdown: before.phase === 'rebooting' ? await this.#preparing(signal) : undefined,
+      rebootCall: this.#order.facts(),
+      preparingForShutdown: before.phase === 'rebooting' ? await this.#order.preparing(signal) : undefined,
       config: config(),
       clock,
     });
@@ -158,14 +200,17 @@ export class RebootDuty {
       if (effect.kind === 'wait') untilMs = effect.untilMs;
       else await this.#do(effect, node, signal);
     }
-    await this.#condition.follow(this.#state ?? before, signal);
+    const after = this.#state ?? before;
+    watcher?.stepped(before, after, step.reason);
+    await this.#required.follow(rebootRequired(after), signal);
+    if (untouched.has(after.phase)) await this.#lookAtHost(signal);
     const changed = step.effects.some(({ kind }) => !['wait', 'event', 'notify'].includes(kind));
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());
   }
 
   async #do(effect: Exclude<Effect, { kind: 'wait' }>, seen: NodeView | undefined, signal: AbortSignal): Promise<void> {
-    const { host, clock, event, notify, nodeName, log } = this.#options;
-    const lock = this.#lock?.lock;
+    const { notify, nodeName, log } = this.#options;
+    const lock = this.#lock.current;
     switch (effect.kind) {
       case 'record':
       case 'cordon':
@@ -193,18 +238,14 @@ export class RebootDuty {
         await this.#draining.stop();
         return;
       case 'reboot':
-        await this.#reboot(host, signal);
+        await this.#order.give(signal);
         return;
       case 'notify':
         notify({ event: effect.message, node: nodeName, pool: this.#poolName(), reason: effect.text });
         return;
-      case 'event': {
-        const { type, reason, note } = effect;
-        log[type === 'Warning' ? 'warn' : 'info']({ event: reason, phase: this.#state?.phase }, note);
-        const identity = `${reason} ${this.#state?.sinceMs ?? clock.nowMs()} ${note}`;
-        event({ type, reason, action: 'Reboot', note, identity });
+      case 'event':
+        this.#told(effect);
         return;
-      }
       default:
         effect satisfies never;
     }
@@ -216,7 +257,7 @@ export class RebootDuty {
     seen: NodeView | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { port, config, onState } = this.#options;
+    const { port, config } = this.#options;
     const before = this.#state;
     if (seen === undefined || before === undefined) throw new Error('written without a Node');
     try {
@@ -228,37 +269,30 @@ export class RebootDuty {
       throw error;
     }
     this.#state = after;
-    if (after.phase === 'waiting' && before.phase !== 'waiting') this.#lock?.lock.queue();
-    onState?.(after);
+    if (after.phase === 'waiting' && before.phase !== 'waiting') this.#lock.current?.queue();
   }
 
-  /** An order that the host may have heard counts as given; one that it refused is a fact like any other. */
-  async #reboot(host: HostPort, signal: AbortSignal): Promise<void> {
-    const atMs = this.#options.clock.monotonicMs();
-    try {
-      await host.reboot(signal);
-      this.#rebootCall = { call: { kind: 'sent', sentAgoMs: 0 }, atMs };
-    } catch (error) {
-      const mayHappen = isNodetenderError(error, 'host/reboot-unanswered');
-      const call: RebootCall = mayHappen
-        ? { kind: 'sent', sentAgoMs: 0 }
-        : { kind: 'refused', reason: messageOf(error) };
-      this.#rebootCall = { call, atMs };
-    }
+  /** An Event and a line of the log about this node, of the phase that it is in. */
+  #told({ type, reason, note }: Pick<RebootEvent, 'type' | 'reason' | 'note'>): void {
+    const { log, clock } = this.#options;
+    log[type === 'Warning' ? 'warn' : 'info']({ event: reason, phase: this.#state?.phase }, note);
+    this.#tell({ type, reason, note, identity: `${reason} ${this.#state?.sinceMs ?? clock.nowMs()} ${note}` });
   }
 
-  #callFacts(): RebootCall {
-    const { call, atMs } = this.#rebootCall;
-    return call.kind === 'sent' ? { kind: 'sent', sentAgoMs: this.#options.clock.monotonicMs() - atMs } : call;
+  #tell(note: Omit<RebootEvent, 'action'>): void {
+    this.#options.event({ ...note, action: 'Reboot' });
   }
 
-  async #preparing(signal: AbortSignal): Promise<boolean | undefined> {
-    try {
-      return await this.#options.host.preparingForShutdown(signal);
-    } catch {
-      // Not known is a fact for the machine.
-      return undefined;
-    }
+  /** A host that denies a reboot is told of before one is wanted, and before anything is cordoned for one. */
+  async #lookAtHost(signal: AbortSignal): Promise<void> {
+    const { watcher, log } = this.#options;
+    const denial = await this.#hostGate.denial(signal);
+    watcher?.rebootPossible(denial === undefined);
+    if (denial !== undefined && denial !== this.#denial) {
+      this.#told({ type: 'Warning', reason: 'RebootImpossible', note: denial });
+    } else if (denial === undefined && this.#denial !== undefined) log.info('the host lets the agent reboot it again');
+    this.#denial = denial;
+    await this.#possible.follow(rebootPossible(denial), signal);
   }
 
   /** What stands on the Node, read once and after each write without an answer. Undefined while there is no Node. */
@@ -273,48 +307,29 @@ export class RebootDuty {
       throw error;
     }
     this.#record = recordOn(this.#own.learn(found));
-    this.#condition.learn(found);
+    this.#required.learn(found);
+    this.#possible.learn(found);
     const isFirst = this.#state === undefined;
     const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs());
     if (problem !== undefined) log.error({ problem }, 'the record of a reboot on the Node is damaged');
-    if (isFirst && state.phase === 'rebooting') this.#rebootCall = { call: { kind: 'unknown' }, atMs: 0 };
+    if (isFirst && state.phase === 'rebooting') this.#order.forget('unknown');
     this.#state = state;
     this.#isUnsure = false;
-    this.#options.onState?.(state);
     return state;
   }
 
-  /** Each Node object has a lock of its own: what an earlier one of the same name held is not ours. */
-  #followLock(state: State, signal: AbortSignal): { readonly lock: RebootLock } {
-    const uid = this.#own.current?.uid ?? state.nodeUid;
-    if (this.#lock?.uid === uid) return this.#lock;
-    this.#lock?.stop.abort();
-    const { config, nodeName } = this.#options;
-    const stop = new AbortController();
-    const lock = new RebootLock({
-      ...this.#options,
-      node: { name: nodeName, uid },
-      labels: () => this.#own.current?.labels ?? new Map(),
-      settings: () => ({ pools: this.#pools(), staleAfterMs: config().lockStaleAfterMs }),
-      recordedSlot: () => this.#state?.slot,
-      queuedSince: ({ annotations }) => {
-        const decoded = decodeState(annotations?.[`${annotationPrefix}${nodeAnnotations.rebootStatus}`] ?? '');
-        return decoded.ok ? decoded.value.need?.sinceMs : undefined;
-      },
-      onChange: () => this.#bell.ring(),
-    });
-    this.#lock = { lock, uid, stop, ended: lock.run(AbortSignal.any([signal, stop.signal])) };
-    return this.#lock;
-  }
-
   #isSlotNear(): boolean {
-    const facts = this.#lock?.lock.facts();
+    const facts = this.#lock.current?.facts();
     return facts?.kind === 'held' || (facts?.kind === 'none' && facts.turn);
   }
 
   #pools(): Pools {
     const { pools, cap } = this.#options.config();
     return poolsOf(pools, cap);
+  }
+
+  #poolNames(): ReadonlySet<string> {
+    return new Set(this.#pools().list.map(({ name }) => name));
   }
 
   #poolName(): string {

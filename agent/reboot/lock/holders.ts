@@ -1,3 +1,5 @@
+import type { DrainOptions } from '../drain/options.ts';
+import type { Settings } from '../settings.ts';
 import type { Slot } from './slot.ts';
 
 /** A Node as the reporter sees it. */
@@ -41,6 +43,16 @@ export interface HolderLimits {
   /** What the garbage collector and an agent that starts may take before it is worth a word. */
   readonly graceMs: number;
   readonly pools: ReadonlySet<string>;
+}
+
+/** How long the longest reboot that the configuration allows may hold a slot. */
+export function holdingLimits(
+  { rebootDeadlineMs, verifyDeadlineMs, cordonDelayMs, hooks, rebootDelayMs, gatesPatienceMs }: Settings,
+  drain: Pick<DrainOptions, 'timeoutMs'>,
+): Pick<HolderLimits, 'comesBackWithinMs' | 'holdsAtMostMs'> {
+  const comesBackWithinMs = rebootDeadlineMs + verifyDeadlineMs;
+  const beforeMs = cordonDelayMs + hooks.timeoutMs + (drain.timeoutMs ?? Number.POSITIVE_INFINITY);
+  return { comesBackWithinMs, holdsAtMostMs: beforeMs + rebootDelayMs + gatesPatienceMs + comesBackWithinMs };
 }
 
 /**

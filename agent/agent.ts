@@ -4,7 +4,7 @@ import type { Config } from './config/load.ts';
 import { type ConfigOverrides, followConfig } from './duties/config.ts';
 import type { EraserDuty } from './duties/eraser.ts';
 import { Gate } from './duties/gate.ts';
-import type { RebootDuty } from './duties/reboot/reboot.ts';
+import { RebootsWhenEnabled } from './duties/reboots.ts';
 import { ImageDuty } from './duties/images.ts';
 import type { Joined } from './duties/joincluster.ts';
 import { type Reached, reachRuntime } from './duties/runtime.ts';
@@ -95,7 +95,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log.info({ directory, origin: history.origin, images: history.size }, 'image history');
     const timer = await RunTimer.open({ directory, clock, random, schedule: () => live.current().images.schedule });
     if (timer.problem !== undefined) log.error({ error: timer.problem }, 'state of the schedule lost');
-    onChange = () => metrics.nextRun(timer.nextRunMs());
+    let onConfig = (): void => undefined;
+    onChange = () => {
+      metrics.nextRun(timer.nextRunMs());
+      onConfig();
+    };
 
     port = await reachRuntime(
       {
@@ -143,19 +147,26 @@ export async function runAgent(options: AgentOptions): Promise<void> {
               tell: (note) => node.tell(note),
               warn: (reason, action, note) => node.warn(reason, action, note),
             });
-      const reboots: RebootDuty | undefined =
-        cluster === undefined || node === undefined || !config.reboot.enabled
+      const member = cluster;
+      const reboots: RebootsWhenEnabled | undefined =
+        member === undefined || node === undefined
           ? undefined
-          : await (
-              await import('./duties/reboot/open.ts')
-            ).openReboots({
+          : new RebootsWhenEnabled({
               ...surroundings,
-              ...cluster,
-              env: process.env,
               node: () => node.view.node,
-              paused: () => node.view.paused,
-              event: (note) => node.tellOfNode(note),
-              signal,
+              onFailed: ({ message }) => node.warn('RebootsUnavailable', 'Reboot', message),
+              open: async () => {
+                const { openReboots } = await import('./duties/reboot/open.ts');
+                return await openReboots({
+                  ...surroundings,
+                  ...member,
+                  env: process.env,
+                  node: () => node.view.node,
+                  paused: () => node.view.paused,
+                  event: ({ regarding, ...note }) => node.tellOfNode(note, regarding),
+                  signal,
+                });
+              },
             });
       const images: ImageDuty = new ImageDuty(
         {
@@ -170,6 +181,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         },
         signal,
       );
+      onConfig = () => reboots?.look();
       if (node !== undefined) onRefused = (error) => node.configRefused(error);
       const runNow = (): void => void images.request({ trigger: 'signal' });
       requests.onRunNow(runNow);

@@ -169,7 +169,7 @@ export const rebootSection = section(
     enabled: field(
       flag(),
       false,
-      'Whether the agent of a cluster reboots its node. Turned on, it counts from the next start of the agent; turned off, at once.',
+      'Whether the agent of a cluster reboots its node. Turned off, a reboot that has not happened yet is undone.',
     ),
     sentinel,
     method: field(

@@ -1,14 +1,20 @@
 import { deliver } from './notify/delivery.ts';
 import type { Message, Outcome, Surroundings, Target } from './notify/delivery.ts';
+import { Secret } from '../secret.ts';
 import { renderText } from './notify/template.ts';
 import type { Note, NotifyEvent } from './notify/template.ts';
 
 export interface NotifierOptions extends Surroundings {
+  /** As it is when something is told. */
+  readonly config: () => NotifyConfig;
+  /** What became of a message, for the log and for metrics. */
+  readonly onOutcome: (target: Target, message: Message, outcome: Outcome | { kind: 'overflow' | 'removed' }) => void;
+}
+
+export interface NotifyConfig {
   readonly to: readonly Target[];
   /** By event; an empty one is not sent. */
   readonly messages: Readonly<Record<NotifyEvent, string>>;
-  /** What became of a message, for the log and for metrics. */
-  readonly onOutcome: (target: Target, message: Message, outcome: Outcome | { kind: 'overflow' }) => void;
 }
 
 /** A node has a handful to say about each reboot; more wait only where a destination is away for days. */
@@ -20,18 +26,30 @@ const MAX_WAITING = 50;
  */
 export class Notifier {
   readonly #options: NotifierOptions;
-  readonly #queues: readonly Queue[];
+  /** By target, as the last message found them. */
+  #queues: ReadonlyMap<string, Queue> = new Map();
 
   constructor(options: NotifierOptions) {
     this.#options = options;
-    this.#queues = options.to.map((target) => new Queue(target, options));
   }
 
   tell(note: Note): void {
-    const template = this.#options.messages[note.event];
+    const { to, messages } = this.#options.config();
+    this.#follow(to);
+    const template = messages[note.event];
     if (template === '') return;
     const message = { text: renderText(template, note), note };
-    for (const queue of this.#queues) queue.put(message);
+    for (const queue of this.#queues.values()) queue.put(message);
+  }
+
+  /** Whoever is still there keeps what waits for it; who is not gets nothing more. */
+  #follow(to: readonly Target[]): void {
+    const before = this.#queues;
+    const queues = new Map(to.map((target) => [keyOf(target), target]));
+    this.#queues = new Map(
+      [...queues].map(([key, target]) => [key, before.get(key) ?? new Queue(target, this.#options)]),
+    );
+    for (const [key, queue] of before) if (!this.#queues.has(key)) queue.close();
   }
 
   /** Resolves when all that was told is sent or dropped, or after `ms`: for the moment before a reboot. */
@@ -39,15 +57,21 @@ export class Notifier {
     const { clock, signal } = this.#options;
     const over = new AbortController();
     const sleep = clock.sleep(ms, AbortSignal.any([over.signal, signal]));
-    await Promise.race([Promise.all(this.#queues.map((queue) => queue.idle())), sleep]);
+    await Promise.race([Promise.all([...this.#queues.values()].map((queue) => queue.idle())), sleep]);
     over.abort();
   }
+}
+
+/** In memory only: it quotes the URL. */
+function keyOf({ address, body }: Target): string {
+  return JSON.stringify([address instanceof Secret ? address.reveal() : address, body]);
 }
 
 class Queue {
   readonly #target: Target;
   readonly #options: NotifierOptions;
   readonly #waiting: Message[] = [];
+  readonly #closed = new AbortController();
   #work: Promise<void> | undefined;
 
   constructor(target: Target, options: NotifierOptions) {
@@ -64,13 +88,19 @@ class Queue {
     this.#work ??= this.#empty();
   }
 
+  close(): void {
+    this.#closed.abort();
+    for (const message of this.#waiting.splice(0)) this.#options.onOutcome(this.#target, message, { kind: 'removed' });
+  }
+
   async idle(): Promise<void> {
     await this.#work;
   }
 
   async #empty(): Promise<void> {
+    const around = { ...this.#options, signal: AbortSignal.any([this.#options.signal, this.#closed.signal]) };
     for (let message = this.#waiting.shift(); message; message = this.#waiting.shift()) {
-      this.#options.onOutcome(this.#target, message, await deliver(this.#target, message, this.#options));
+      this.#options.onOutcome(this.#target, message, await deliver(this.#target, message, around));
     }
     this.#work = undefined;
   }

@@ -21,6 +21,8 @@ let requests: WebRequest[];
 let answers: (() => Promise<WebAnswer>)[];
 let answer: () => Promise<WebAnswer>;
 let outcomes: string[];
+/** What the configuration has by now; undefined: what it began with. */
+let to: Address[] | undefined;
 let directory: string;
 beforeEach(async () => {
   clock = new QuickClock(LONG_MS - 1);
@@ -29,6 +31,7 @@ beforeEach(async () => {
   answers = [];
   answer = status(200);
   outcomes = [];
+  to = undefined;
   directory = await mkdtemp(join(tmpdir(), 'nodetender-notify-'));
 });
 afterEach(async () => {
@@ -50,8 +53,7 @@ function never(): Promise<WebAnswer> {
 
 function notifier(...addresses: Address[]): Notifier {
   return new Notifier({
-    to: addresses.map((address) => ({ address, body: undefined })),
-    messages,
+    config: () => ({ to: (to ?? addresses).map((address) => ({ address, body: undefined })), messages }),
     environment: { NOTIFY_URL: 'generic://chat.example.com/env' },
     clock,
     random: () => 0.5,
@@ -171,6 +173,36 @@ describe('a target that is away', () => {
     stop.abort();
     await messenger.settle(LONG_MS);
     expect(outcomes).toEqual([]);
+  });
+});
+
+describe('targets that change while the agent runs', () => {
+  it('get what is told from then on, and one that is still there goes on with what waits for it', async () => {
+    answers = [never];
+    const messenger = notifier(at('/old'));
+    messenger.tell({ ...note, event: 'drain' });
+    messenger.tell({ ...note, event: 'reboot' });
+    to = [at('/old'), at('/new')];
+    messenger.tell({ ...note, event: 'problem' });
+    await new Promise(setImmediate);
+    expect(pathsOf()).toEqual(['/old Draining node-1', '/new it hangs']);
+    expect(outcomes).toEqual(['it hangs: sent']);
+  });
+
+  it('get nothing any more once they are gone, and what waits for them is reported', async () => {
+    answers = [hangUp];
+    const messenger = notifier(at('/old'));
+    messenger.tell({ ...note, event: 'drain' });
+    messenger.tell({ ...note, event: 'reboot' });
+    to = [];
+    messenger.tell({ ...note, event: 'problem' });
+    await messenger.settle(LONG_MS);
+    await new Promise(setImmediate);
+    expect(pathsOf()).toEqual(['/old Draining node-1']);
+    expect(outcomes).toEqual([
+      'Rebooting node-1: removed',
+      'Draining node-1: chat.example.com cannot be reached: socket hang up',
+    ]);
   });
 });
 

@@ -34,7 +34,8 @@ export interface Excerpt {
 
 /** Runs a command as a person would; shows the beginning of what it prints, and its end. */
 export async function command(args: readonly string[], { lines, unseen = [] }: Excerpt): Promise<void> {
-  print(`    $ nodetender ${args.join(' ')}\n`);
+  const typed = args.map((arg) => (/\s/.test(arg) ? `'${arg}'` : arg)).join(' ');
+  print(`    $ nodetender ${typed}\n`);
   const all = (await run([...args, ...unseen])).trimEnd().split('\n');
   const shown = all.length <= lines + 6 ? all : [...all.slice(0, lines), '…', ...all.slice(-5)];
   print(`${shown.map((line) => `    ${line}`).join('\n')}\n`);
@@ -69,11 +70,18 @@ export interface RunningAgent {
   logged(message: string): Promise<LogLine>;
   /** Asks it to stop, and waits until it has. */
   stop(): Promise<void>;
+  /** As the end of its machine does. */
+  kill(): Promise<void>;
 }
 
 /** Starts an agent; `onLine` is told of each line of its log. */
-export function startAgent(args: readonly string[], onLine: (line: LogLine) => void): RunningAgent {
-  const child = spawn(launcher, ['agent', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+export function startAgent(
+  args: readonly string[],
+  onLine: (line: LogLine) => void,
+  environment: Readonly<Record<string, string>> = {},
+): RunningAgent {
+  const env = { ...process.env, ...environment };
+  const child = spawn(launcher, ['agent', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
   children.add(child);
   const seen = new Map<string, LogLine>();
   const waiting = new Map<string, (line: LogLine) => void>();
@@ -94,11 +102,28 @@ export function startAgent(args: readonly string[], onLine: (line: LogLine) => v
           resolve(line);
         });
       })),
-    stop: async () => {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-      children.delete(child);
-    },
+    stop: () => end(child, 'SIGTERM'),
+    kill: () => end(child, 'SIGKILL'),
   };
+}
+
+/** A command that goes on until it is stopped; `onLine` is told of each line that it prints. Resolves with the first. */
+export async function follow(
+  args: readonly string[],
+  onLine: (line: string) => void,
+): Promise<{ stop(): Promise<void> }> {
+  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', onLine);
+  await once(lines, 'line', { signal: AbortSignal.timeout(deadlineMs) });
+  return { stop: () => end(child, 'SIGINT') };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  children.delete(child);
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  await ended;
 }

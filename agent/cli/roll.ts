@@ -156,7 +156,11 @@ function rollOfMember(
     return [{ ...same, phase: 'unreadable', sinceMs: undefined, reason: { code: 'record-damaged', text } }];
   }
   if (state !== undefined && state.phase !== 'idle') {
-    return [{ ...same, phase: state.phase, sinceMs: state.sinceMs, reason: trouble ?? state.reason }];
+    const { phase, sinceMs } = state;
+    // The record follows in a moment, with the answers of the gates.
+    const taken = { code: 'slot-taken', text: `has taken ${slot?.name}` };
+    const reason = phase === 'waiting' && slot !== undefined ? taken : state.reason;
+    return [{ ...same, phase, sinceMs, reason: trouble ?? reason }];
   }
   if (request !== undefined) {
     const hold = node.annotations.get(nodeAnnotations.hold);

@@ -83,19 +83,26 @@ export function drawn(text: string, rows: number): string {
 export class Changes {
   readonly #line: (text: string) => void;
   readonly #told = new Map<string, string>();
+  readonly #notReady = new Set<string>();
+  #begun = false;
 
   constructor(line: (text: string) => void) {
     this.#line = line;
   }
 
   tell(roll: Roll, all: readonly NodeView[], slots: readonly SeenSlot[], { isMeant }: Pick<RollView, 'isMeant'>): void {
+    if (!this.#begun && roll.nodes.length === 0) this.#line('no reboot is wanted');
+    this.#begun = true;
     for (const { name, holder } of slots) {
       // A slot that was free when we came is no news.
       if (holder !== undefined || this.#told.has(`lease/${name}`)) {
         this.#tell(`lease/${name}`, holder === undefined ? 'is free' : `is held by node/${holder.node}`);
       }
     }
-    for (const one of roll.nodes) this.#tell(`node/${one.name}`, inWords(one));
+    for (const one of roll.nodes) {
+      this.#tell(`node/${one.name}`, inWords(one));
+      this.#tellReadiness(one);
+    }
     const onTheWay = new Set(roll.nodes.map(({ name }) => name));
     for (const node of all) {
       const key = `node/${node.name}`;
@@ -111,6 +118,15 @@ export class Changes {
     }
   }
 
+  /** A node that is Ready again says so by going on. */
+  #tellReadiness({ name, ready, phase }: NodeRoll): void {
+    if (ready) this.#notReady.delete(name);
+    else if (phase !== 'gone' && !this.#notReady.has(name)) {
+      this.#notReady.add(name);
+      this.#line(`node/${name} is not Ready`);
+    }
+  }
+
   #tell(key: string, text: string): void {
     if (this.#told.get(key) === text) return;
     this.#told.set(key, text);
@@ -119,9 +135,8 @@ export class Changes {
 }
 
 /** The queue moves on with every slot that is handed on: that is told once, of the node that has got it. */
-function inWords({ phase, place, pool, reason, ready }: NodeRoll): string {
-  const state = ready || phase === 'gone' ? phase : `${phase},NotReady`;
-  return place === undefined ? `${state}: ${reason.text}` : `${state}: for a slot of pool ${pool}`;
+function inWords({ phase, place, pool, reason }: NodeRoll): string {
+  return `${phase}: ${place === undefined ? reason.text : `for a slot of pool ${pool}`}`;
 }
 
 function clockTime({ clock }: Cluster): string {

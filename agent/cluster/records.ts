@@ -58,6 +58,14 @@ export interface ImageListResult {
   readonly outcome: 'success' | 'failed' | 'skipped';
   /** RFC 3339. */
   readonly at: string;
+  /** Images that it names and that stay because something uses them; absent where there are none. */
+  readonly inUse?: InUse | undefined;
+}
+
+export interface InUse {
+  readonly count: number;
+  /** The first names. */
+  readonly images: readonly string[];
 }
 
 /** By the name of the ImageList. */
@@ -73,8 +81,10 @@ export const maxRequestLength = 253;
 export const maxTextLength = 256;
 /** Reason codes are a closed set of ours; more of them are nobody's. */
 const maxReasons = 64;
-/** Newest first; one result is at most about 400 bytes. */
+/** Newest first; one result is at most about 400 bytes, without the names of what is in use. */
 const maxImageLists = 64;
+/** Names of what is in use, for each list. */
+export const maxInUse = 3;
 
 const text = z.string().check(z.maxLength(1024));
 const count = z.number().check(z.int(), z.nonnegative());
@@ -109,7 +119,13 @@ const statusSchema = z.object({
 
 const imageListsSchema = z.record(
   text,
-  z.object({ uid: text, generation: count, outcome: z.enum(['success', 'failed', 'skipped']), at: time }),
+  z.object({
+    uid: text,
+    generation: count,
+    outcome: z.enum(['success', 'failed', 'skipped']),
+    at: time,
+    inUse: z.optional(z.object({ count, images: z.array(text).check(z.maxLength(maxInUse)) })),
+  }),
 );
 
 /** What was read, or why it could not be; `problem` never quotes more than a few words of the value. */
@@ -134,10 +150,16 @@ export function decodeStatus(value: string): Decoded<NodeStatus> {
   return decode(statusSchema, value);
 }
 
-/** The results that happened last, as many as there is room for. */
+/** The results that happened last, as many as there is room for; what is in use, where that fits, too. */
 export function encodeImageLists(results: ImageListResults): string {
-  const newestFirst = [...results].toSorted(([, one], [, other]) => Date.parse(other.at) - Date.parse(one.at));
-  return encodeFitting(newestFirst.slice(0, maxImageLists), (kept) => Object.fromEntries(kept), maxImageListsBytes);
+  const newestFirst = [...results]
+    .toSorted(([, one], [, other]) => Date.parse(other.at) - Date.parse(one.at))
+    .slice(0, maxImageLists);
+  const json = JSON.stringify(Object.fromEntries(newestFirst));
+  if (Buffer.byteLength(json) <= maxImageListsBytes) return json;
+  // A result that is missing counts as none; names are for people.
+  const bare = newestFirst.map(([list, { uid, generation, outcome, at }]) => [list, { uid, generation, outcome, at }]);
+  return encodeFitting(bare, (kept) => Object.fromEntries(kept), maxImageListsBytes);
 }
 
 export function decodeImageLists(value: string): Decoded<ImageListResults> {

@@ -1,20 +1,22 @@
 import type { Note, Regarding } from '../cluster/events.ts';
 import { nameOf } from '../images/inventory.ts';
-import type { KeepCode, KeepDecision } from '../images/plan.ts';
+import type { KeepCode } from '../images/plan.ts';
 import { boundedNote } from '../node/result.ts';
 import type { ImageListView } from './imagelist.ts';
+import { isResultOf } from './run.ts';
 import type { Staying } from './staying.ts';
+import type { ReportedNode } from './tally.ts';
 
 /** An Event takes 1024 bytes of text. */
 const maxQuoted = 5;
 
 /** Entries of an ImageList that are no rule, quoted. */
 export function refusedNote(list: ImageListView): Note {
-  const { refused, name, uid, generation } = list;
+  const { refused, generation } = list;
   const quoted = refused.slice(0, maxQuoted).map(({ index, problem }) => `spec.images.${index}: ${problem}`);
   const more = refused.length > maxQuoted ? `; and ${refused.length - maxQuoted} more` : '';
   return {
-    regarding: { apiVersion: 'eraser.sh/v1', kind: 'ImageList', name, uid },
+    regarding: regardingOf(list),
     type: 'Warning',
     reason: 'ImageListEntryRefused',
     action: 'ReadImageList',
@@ -30,30 +32,72 @@ const putOffWords: readonly (readonly [KeepCode, string])[] = [
   ['just-appeared', 'were seen too short a time ago'],
   ['nameless-recently', 'lost their name too short a time ago'],
 ];
-/** There may be four such reasons beside the use. */
+/** There may be four such reasons. */
 const maxQuotedPutOff = 2;
 
-/** Images that an ImageList names and that stay, by why; undefined where there are none. */
-export function stayingNote(list: ImageListView, { inUse, putOff }: Staying, node: Regarding): Note | undefined {
+/** Images that an ImageList names and that a node had to leave, by why; undefined where there are none. */
+export function leftNote(list: ImageListView, { putOff }: Staying, node: Regarding): Note | undefined {
   const parts = putOffWords.flatMap(([wanted, words]) => {
     const left = putOff.filter(({ code }) => code === wanted);
     const [first] = left;
-    return first === undefined ? [] : [`${words} (${first.reason}) and stay: ${firstNames(left, maxQuotedPutOff)}`];
+    if (first === undefined) return [];
+    const names = firstOf(
+      left.map(({ image }) => nameOf(image)),
+      maxQuotedPutOff,
+    );
+    return [`${words} (${first.reason}) and stay: ${names}`];
   });
-  if (inUse.length > 0) parts.push(`are in use and stay: ${firstNames(inUse, maxQuoted)}`);
   if (parts.length === 0) return undefined;
-  const isLeft = putOff.length > 0;
   return {
     regarding: node,
-    type: isLeft ? 'Warning' : 'Normal',
-    reason: isLeft ? 'ImageListImageLeft' : 'ImageListImageInUse',
+    type: 'Warning',
+    reason: 'ImageListImageLeft',
     action: 'CleanImages',
     note: boundedNote(`ImageList ${list.name} names images that ${parts.join('; that ')}`),
     identity: `${list.uid} ${list.generation}`,
   };
 }
 
-function firstNames(decisions: readonly KeepDecision[], most: number): string {
-  const names = decisions.slice(0, most).map(({ image }) => nameOf(image));
-  return `${names.join(', ')}${decisions.length > most ? ` and ${decisions.length - most} more` : ''}`;
+/** As many nodes as a person looks at before asking them all. */
+const maxQuotedNodes = 3;
+
+/**
+ * Images that an ImageList names and that stay because something uses them, on all nodes: one Event, where each node's own
+ * would be a thousand. Undefined where there are none.
+ */
+export function inUseNote(list: ImageListView, nodes: readonly ReportedNode[]): Note | undefined {
+  const users = new Map<string, string[]>();
+  let isAllNamed = true;
+  for (const { name, results } of nodes) {
+    const result = results.get(list.name);
+    if (!isResultOf(result, list) || result.inUse === undefined) continue;
+    const { count, images } = result.inUse;
+    isAllNamed &&= count <= images.length;
+    for (const image of images)
+      users
+        .set(image, users.get(image) ?? [])
+        .get(image)
+        ?.push(name);
+  }
+  if (users.size === 0) return undefined;
+  const mostUsed = [...users].toSorted(([, one], [, other]) => other.length - one.length);
+  const parts = mostUsed.map(([image, on]) => `${image} on ${firstOf(on.toSorted(), maxQuotedNodes)}`);
+  const others = isAllNamed ? '' : '; others are in the logs of the agents';
+  return {
+    regarding: regardingOf(list),
+    type: 'Normal',
+    reason: 'ImageListImageInUse',
+    action: 'CleanImages',
+    note: boundedNote(`in use, and left: ${firstOf(parts, maxQuoted, '; ')}${others}`),
+    identity: String(list.generation),
+  };
+}
+
+function regardingOf({ name, uid }: ImageListView): Regarding {
+  return { apiVersion: 'eraser.sh/v1', kind: 'ImageList', name, uid };
+}
+
+function firstOf(texts: readonly string[], most: number, separator = ', '): string {
+  const more = texts.length > most ? ` and ${texts.length - most} more` : '';
+  return `${texts.slice(0, most).join(separator)}${more}`;
 }

@@ -12,6 +12,7 @@ const young: ReadonlySet<KeepCode> = new Set(['just-appeared', 'nameless-recentl
 
 /** Images that an ImageList names and that a run left. */
 export interface Staying {
+  /** Those that an entry other than `*` names: that means what nothing uses, and on every node there is much that it leaves. */
   readonly inUse: readonly KeepDecision[];
   /** They were there when the list came, and nothing but time, budget or an earlier failure keeps them. */
   readonly putOff: readonly KeepDecision[];
@@ -22,14 +23,14 @@ export interface Staying {
  * somebody asked: on a busy node there is always something.
  */
 export function stayingOf(rules: readonly Rule[], { keep }: Plan, firstLookMs: number): Staying {
-  const named = keep.filter(
-    ({ image, code }) =>
-      (code === 'in-use' || (putOff.has(code) && !(image.firstSeenMs > firstLookMs))) &&
-      rules.some((rule) => removeMatches(rule, subjectOf(image))),
-  );
+  const naming = rules.filter(({ kind }) => kind !== 'every');
+  const named = ({ image }: KeepDecision, by: readonly Rule[]): boolean =>
+    by.some((rule) => removeMatches(rule, subjectOf(image)));
   return {
-    inUse: named.filter(({ code }) => code === 'in-use'),
-    putOff: named.filter(({ code }) => code !== 'in-use'),
+    inUse: keep.filter((decision) => decision.code === 'in-use' && named(decision, naming)),
+    putOff: keep.filter(
+      (decision) => putOff.has(decision.code) && !(decision.image.firstSeenMs > firstLookMs) && named(decision, rules),
+    ),
   };
 }
 

@@ -4,6 +4,7 @@ import { isResultOf } from './run.ts';
 
 /** What is kept of every Node, of its metadata alone. */
 export interface ReportedNode extends FilteredNode {
+  readonly name: string;
   /** Stands for its UID: a node made again under an old name is another one. */
   readonly key: string;
   /** RFC 3339, the API server's clock. */

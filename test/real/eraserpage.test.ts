@@ -157,9 +157,9 @@ describe('typed into a shell', () => {
       await eventually('the Event on the ImageList', async () =>
         (await cluster.type('kubectl describe ImageList imagelist')).includes('spec.images.0: rule "Not An Image"'),
       );
-      await eventually('the Event on the Node', async () =>
-        (await cluster.type('kubectl describe node web-1')).includes(
-          `names images that are in use and stay: ${inUse.running}`,
+      await eventually('the Event about what is in use', async () =>
+        (await cluster.type('kubectl describe ImageList imagelist')).includes(
+          `in use, and left: ${inUse.running} on db-1, web-1, web-2`,
         ),
       );
     });

@@ -6,16 +6,24 @@ import { annotationsPatch, nodeAnnotations } from '../../cluster/names.ts';
 import type { NodeView } from '../../cluster/node.ts';
 import { nodes } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
-import { decodeImageLists, encodeImageLists, type ImageListResult } from '../../cluster/records.ts';
+import {
+  decodeImageLists,
+  encodeImageLists,
+  type ImageListResult,
+  type InUse,
+  maxInUse,
+  shortened,
+} from '../../cluster/records.ts';
 import { type Change, Watched } from '../../cluster/watch.ts';
 import { isNodetenderError } from '../../errors.ts';
+import { nameOf } from '../../images/inventory.ts';
 import type { Report } from '../../images/report.ts';
 import type { Logger } from '../../observe/log.ts';
 import { type ImageListObject, type ImageListView, imageLists, viewOfImageList } from '../../eraser/imagelist.ts';
 import { leaseSeconds, ReporterLease } from './lease.ts';
 import { type ImageListRequest, runList } from './listrun.ts';
 import { type NodeFilter, type NodeSkip, whySkipped } from '../../node/filter.ts';
-import { stayingNote } from '../../eraser/notes.ts';
+import { leftNote } from '../../eraser/notes.ts';
 import { Reporter } from './reporter.ts';
 import { isDue, nextStep } from '../../eraser/run.ts';
 import type { Staying } from '../../eraser/staying.ts';
@@ -53,6 +61,8 @@ const contestExponent = 1 / 4;
  */
 const silenceMs = 30_000;
 const spreadMs = 10_000;
+/** Names in one line of the log. */
+const maxLogged = 100;
 const retry: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 
 /** A list that is run on this node. */
@@ -208,6 +218,7 @@ export class ImageLists {
     const { settings, log, clock } = this.#options;
     const { name, uid, generation, rules } = list;
     let outcome: ImageListResult['outcome'] = 'success';
+    let inUse: InUse | undefined;
     if (rules.length > 0 || skipped() !== undefined) {
       const result = await runList(request, { ...this.#options, timeoutMs: settings().timeoutMs });
       if (signal.aborted) return;
@@ -217,17 +228,28 @@ export class ImageLists {
       outcome = result?.outcome ?? 'skipped';
       if (skip !== undefined)
         log.info({ imageList: name, generation, reason: skip }, 'ImageList is not run on this node');
-      if (result !== undefined) this.#tellStaying(list, result.staying);
+      if (result !== undefined) {
+        inUse = this.#inUse(list, result.staying);
+        this.#tellLeft(list, result.staying);
+      }
     }
-    const result = { uid, generation, outcome, at: new Date(clock.nowMs()).toISOString() };
+    const result = { uid, generation, outcome, at: new Date(clock.nowMs()).toISOString(), inUse };
     await this.#report(name, result, request.isWanted, signal);
   }
 
-  #tellStaying(list: ImageListView, staying: Staying): void {
+  /** All of it in the log; an Event for all nodes is the reporter's. */
+  #inUse({ name, generation }: ImageListView, { inUse }: Staying): InUse | undefined {
+    if (inUse.length === 0) return undefined;
+    const images = inUse.map(({ image }) => nameOf(image));
+    this.#options.log.info({ imageList: name, generation, images: images.slice(0, maxLogged) }, 'images in use stay');
+    return { count: images.length, images: images.slice(0, maxInUse).map(shortened) };
+  }
+
+  #tellLeft(list: ImageListView, staying: Staying): void {
     const { node, tell } = this.#options;
     const view = node();
     if (view === undefined) return;
-    const note = stayingNote(list, staying, { apiVersion: 'v1', kind: 'Node', name: view.name, uid: view.uid });
+    const note = leftNote(list, staying, { apiVersion: 'v1', kind: 'Node', name: view.name, uid: view.uid });
     if (note !== undefined) tell(note);
   }
 

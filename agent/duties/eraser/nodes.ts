@@ -21,10 +21,11 @@ export function reportedNodes(options: ReportedNodesOptions): Watched<NodeObject
 }
 
 export function viewOfReportedNode({ metadata }: NodeObject): ReportedNode {
-  const { uid, labels = {}, annotations = {}, creationTimestamp = '' } = metadata;
+  const { name, uid, labels = {}, annotations = {}, creationTimestamp = '' } = metadata;
   const hold = annotations[`${annotationPrefix}${nodeAnnotations.hold}`];
   const results = decodeImageLists(annotations[`${annotationPrefix}${nodeAnnotations.imageList}`] ?? '{}');
   return {
+    name,
     key: createHash('sha256').update(uid).digest('base64url').slice(0, keyLength),
     labels: new Map(Object.entries(labels)),
     annotations: new Map(hold === undefined ? [] : [[nodeAnnotations.hold, hold]]),

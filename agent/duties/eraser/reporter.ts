@@ -11,7 +11,7 @@ import { type ImageListView, imageLists, runAnnotation } from '../../eraser/imag
 import type { Bequest, ReporterLease } from './lease.ts';
 import type { NodeFilter } from '../../node/filter.ts';
 import { reportedNodes } from './nodes.ts';
-import { refusedNote } from '../../eraser/notes.ts';
+import { inUseNote, refusedNote } from '../../eraser/notes.ts';
 import type { Handled } from '../../eraser/handled.ts';
 import type { RecordedRoster } from '../../eraser/rosters.ts';
 import { encodeRun, nextStep, type RunRecord } from '../../eraser/run.ts';
@@ -180,6 +180,8 @@ export class Reporter {
     counting.reports = counts.reports;
     if (counts.pending === 0 || clock.monotonicMs() >= counting.deadlineMs) {
       if (this.#untilStatusMs() <= 0) {
+        const inUse = inUseNote(list, nodes);
+        if (inUse !== undefined) this.#options.tell(inUse);
         await this.#finish(list, run, counts, signal);
         return false;
       }

@@ -47,7 +47,10 @@ describe('what is written on a Node', () => {
   it('is read back as it was', () => {
     expect(decodeLastClean(encodeLastClean(record))).toEqual({ ok: true, value: record });
     expect(decodeStatus(encodeStatus(status))).toEqual({ ok: true, value: status });
-    const results = new Map([['imagelist', result]]);
+    const results = new Map([
+      ['imagelist', result],
+      ['other', { ...result, inUse: { count: 2, images: ['alpine:1', 'alpine:2'] } }],
+    ]);
     expect(decodeImageLists(encodeImageLists(results))).toEqual({ ok: true, value: results });
   });
 
@@ -74,6 +77,18 @@ describe('what is written on a Node', () => {
     const kept = decoded.ok ? [...decoded.value.keys()] : [];
     expect(kept.length).toBe(64);
     expect(kept).toEqual(Array.from({ length: kept.length }, (_, index) => `list-${99 - index}`));
+  });
+
+  it('keeps the results of ImageLists before the names of what is in use', () => {
+    const images = ['a', 'b', 'c'].map((end) => `${'x'.repeat(200)}${end}`);
+    const results = new Map(
+      Array.from({ length: 64 }, (_, index): [string, ImageListResult] => [
+        `list-${index}`,
+        { ...result, inUse: { count: 3, images } },
+      ]),
+    );
+    const decoded = decodeImageLists(encodeImageLists(results));
+    expect(decoded.ok && [...decoded.value.values()]).toEqual(Array.from({ length: 64 }, () => result));
   });
 
   it('may have fields of a newer agent', () => {

@@ -15,6 +15,7 @@ function result(outcome: ImageListResult['outcome'], changes: Partial<ImageListR
 
 function node(key: string, said?: ImageListResult, labels: Record<string, string> = {}): ReportedNode {
   return {
+    name: key,
     key,
     labels: new Map(Object.entries(labels)),
     annotations: new Map(),

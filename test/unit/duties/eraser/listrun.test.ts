@@ -5,14 +5,14 @@ import { parseRule } from '../../../../agent/images/rules.ts';
 import { EmulatedNode } from '../../../emulators/node.ts';
 import { DAY_MS, MINUTE_MS, SECOND_MS, usualPolicy } from '../../images/examples.ts';
 
-const rules = [parseRule('*')];
 const floorMs = 2 * MINUTE_MS;
 const name = (text: string): string => `docker.io/library/${text}:1`;
 
 /** An ImageList `*` on a node whose runtime is emulated, on a virtual clock. */
 class Setting {
   readonly node: EmulatedNode;
-  policy: Policy = { ...usualPolicy, minUnusedMs: 0, floorMs, requested: rules };
+  rules = [parseRule('*')];
+  policy: Policy = { ...usualPolicy, minUnusedMs: 0, floorMs };
   readonly withdrawal = new AbortController();
   timeoutMs = 15 * MINUTE_MS;
   runs = 0;
@@ -35,7 +35,7 @@ class Setting {
   }
 
   async start(): Promise<ListRunResult | undefined> {
-    const { timeoutMs, node } = this;
+    const { timeoutMs, node, rules } = this;
     const { signal: withdrawn } = this.withdrawal;
     return await runList(
       { name: 'list', subject: 'a/1', rules, isWanted: () => true, withdrawn },
@@ -44,7 +44,7 @@ class Setting {
         clock: node.clock,
         clean: async () => {
           this.runs += 1;
-          const report = await node.startRun(this.policy);
+          const report = await node.startRun({ ...this.policy, requested: rules });
           this.afterRun();
           return report;
         },
@@ -120,6 +120,7 @@ describe('the run of an ImageList', () => {
 
   it('takes images in use for no failure, and names them', async () => {
     const setting = await Setting.with('used');
+    setting.rules = [parseRule('used:1')];
     setting.node.store.createContainer({ image: name('used') });
     const result = await setting.node.clock.run(setting.start());
     expect([result?.outcome, result?.staying.inUse.length, result?.staying.putOff]).toEqual(['success', 1, []]);

@@ -130,6 +130,32 @@ describe('ImageLists on kube-apiserver', () => {
     expect(await counted()).toMatchObject({ success: 1, failed: 2, skipped: 0 });
   });
 
+  it('wait for a silent node until its time is over, and are summed up by the same agent all the while', async () => {
+    for (const name of ['a', 'b', 'c', 'silent']) await node(name);
+    // Longer than a reporter may be silent: its marks alone keep the others from taking it for dead.
+    const timeoutMs = 60_000;
+    const heard = [await agent('a', { timeoutMs }), await agent('b', { timeoutMs }), await agent('c', { timeoutMs })];
+    const startedMs = performance.now();
+    await apply(['*']);
+    const reporters = new Set<string | undefined>();
+    const { success, failed, skipped } = await eventually(
+      'it is counted',
+      async () => {
+        const by = await holder().catch(() => '');
+        if (by !== '') reporters.add(by);
+        return await status();
+      },
+      150_000,
+    );
+    const seconds = (performance.now() - startedMs) / 1000;
+    expect({ success, failed, skipped }).toEqual({ success: 3, failed: 1, skipped: 0 });
+    expect(seconds).toBeGreaterThan(60);
+    expect(seconds).toBeLessThan(90);
+    expect([...reporters]).toEqual([expect.stringMatching(/^[abc]$/)]);
+    expect(heard.map(({ requests }) => requests.length)).toEqual([1, 1, 1]);
+    expect(heard.flatMap((one) => one.images())).toEqual([pause, pause, pause]);
+  });
+
   it('that carry a status when they are first seen are run when they change, and not before', async () => {
     await node('a');
     await apply(['*']);

@@ -17,6 +17,9 @@ const played: Readonly<Record<string, () => string>> = {
 };
 
 Object.assign(fs, {
-  readFile: async (...args: Parameters<typeof readFile>) => played[String(args[0])]?.() ?? (await readFile(...args)),
+  readFile: async (...args: Parameters<typeof readFile>) => {
+    const [path] = args;
+    return (typeof path === 'string' ? played[path]?.() : undefined) ?? (await readFile(...args));
+  },
 });
 syncBuiltinESMExports();

@@ -7,6 +7,7 @@ import { judgePool, type PoolHealth } from '../reboot/lock/poolhealth.ts';
 import { poolOf, type Pools, poolsOf, slotsOf } from '../reboot/lock/pools.ts';
 import { isHeldBy } from '../reboot/lock/slot.ts';
 import { describeWait } from '../reboot/lock/wording.ts';
+import { queuedSinceMs } from '../reboot/lock/queue.ts';
 import type { Phase, State } from '../reboot/state.ts';
 import { openRequest, recordOf } from './rebootrecord.ts';
 import type { SeenSlot } from './slots.ts';
@@ -126,7 +127,8 @@ function troublesOf(
   const holders = new Map(
     nodes.map((node) => {
       const { name, uid, ready } = node;
-      return [name, { name, uid, ready, state: recordOf(node).state?.phase }];
+      const phase = recordOf(node).state?.phase;
+      return [name, { name, uid, ready, state: phase === 'idle' ? undefined : phase }];
     }),
   );
   return new Map(heldSlots(slots, holders, limits, nowMs).map(({ slot, problem }) => [slot.name, problem]));
@@ -199,11 +201,11 @@ function rollOfGone(slot: SeenSlot, nodes: readonly NodeView[], troubles: Troubl
   ];
 }
 
-/** The oldest need first, as slots are handed on. */
+/** In the order in which slots are handed on. */
 function withPlaces(rolls: readonly NodeRoll[]): readonly NodeRoll[] {
   const queue = rolls
     .filter(({ phase, slot }) => phase === 'waiting' && slot === undefined)
-    .toSorted((one, other) => (one.need?.sinceMs ?? 0) - (other.need?.sinceMs ?? 0) || byName(one, other));
+    .toSorted((one, other) => (queuedSinceMs(one) ?? 0) - (queuedSinceMs(other) ?? 0) || byName(one, other));
   return rolls.map((roll) => {
     const place = queue.filter(({ pool }) => pool === roll.pool).indexOf(roll);
     return place === -1 ? roll : { ...roll, place: place + 1 };

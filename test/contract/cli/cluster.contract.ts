@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 
 import { describeClean } from './cluster/clean.ts';
 import { describeNodes } from './cluster/nodes.ts';
+import { describeReboots } from './cluster/reboots.ts';
 import { type ClusterUnderTest, CommandsSetting } from './cluster/setting.ts';
 import { describeStops } from './cluster/stops.ts';
 import { describeUsage } from './cluster/usage.ts';
@@ -27,6 +28,7 @@ export function describeClusterCommands(name: string, start: () => Promise<Clust
     describeNodes(setting);
     describeClean(setting);
     describeStops(setting);
+    describeReboots(setting);
     describeUsage(setting);
   });
 }

@@ -9,7 +9,7 @@ export class RecordedTerminal implements Terminal {
   stdout = '';
   stderr = '';
 
-  constructor(options: { columns?: number; isLive?: boolean; rows?: number; answer?: string } = {}) {
+  constructor(options: { columns?: number; isLive?: boolean; rows?: number; answer?: () => Promise<string> } = {}) {
     this.columns = options.columns;
     this.isLive = options.isLive ?? false;
     this.rows = options.rows;
@@ -17,7 +17,7 @@ export class RecordedTerminal implements Terminal {
     if (answer !== undefined) {
       this.ask = async (question) => {
         this.stderr += question;
-        return answer;
+        return await answer();
       };
     }
   }

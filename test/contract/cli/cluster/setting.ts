@@ -1,5 +1,10 @@
+import { runCommandLine } from '../../../../agent/cli/program.ts';
 import { encodeLastClean, encodeStatus, type LastClean, type NodeStatus } from '../../../../agent/cluster/records.ts';
+import { takenBody } from '../../../../agent/reboot/lock/slot.ts';
+import { recordPatch } from '../../../../agent/reboot/record.ts';
+import { initialState, type State } from '../../../../agent/reboot/state.ts';
 import type { Clients } from '../../../harness/clients.ts';
+import { RecordedTerminal } from '../../../unit/cli/terminal.ts';
 import { eventually, type Outcome, RunningCommand } from '../command.ts';
 
 /** An API server that commands are tried on. */
@@ -76,10 +81,13 @@ export class CommandsSetting {
     this.#commands = [];
     const { api } = this.cluster.clients;
     for (const node of ['web-1', 'web-2', 'db-1', 'virtual']) await api.delete(`/api/v1/nodes/${node}`);
+    await api.delete(`${this.leases}/nodetender-default-0`);
     for (const namespace of ['kube-system', 'default']) {
       await api.delete(`/api/v1/namespaces/${namespace}/configmaps/nodetender-control`);
     }
   }
+
+  readonly leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
 
   readonly begin = (args: readonly string[], env: Record<string, string> = {}): RunningCommand => {
     const options = this.cluster.program === undefined ? {} : { program: this.cluster.program };
@@ -90,6 +98,19 @@ export class CommandsSetting {
 
   readonly run = async (...args: string[]): Promise<Outcome> => {
     return await this.begin(args).outcome();
+  };
+
+  /** In this process, which is a second sooner; `answer` is what a person at the keyboard types. */
+  readonly here = async (args: readonly string[], answer?: () => Promise<string>): Promise<Outcome> => {
+    const terminal = new RecordedTerminal(answer === undefined ? {} : { answer });
+    const status = await runCommandLine([...args, '--kubeconfig', this.kubeconfig], {
+      terminal,
+      env: {},
+      stop: new AbortController().signal,
+      onSignal: () => undefined,
+      onCrash: () => undefined,
+    });
+    return { status, stdout: terminal.stdout, stderr: terminal.stderr };
   };
 
   readonly createNode = async (node: string, labels: Record<string, string> = {}): Promise<void> => {
@@ -128,6 +149,25 @@ export class CommandsSetting {
   readonly pauseIn = async (namespace: string): Promise<string | undefined> => {
     const annotations = await this.annotationsOf(`/api/v1/namespaces/${namespace}/configmaps/nodetender-control`);
     return annotations['nodetender.dev/pause'];
+  };
+
+  /** Plays the agent: records how far the node's reboot is. */
+  readonly record = async (node: string, change: Partial<State>): Promise<void> => {
+    const { metadata } = (await this.cluster.clients.api.get(`/api/v1/nodes/${node}`)) as { metadata: { uid: string } };
+    const { labels, annotations } = recordPatch({ ...initialState(metadata.uid, Date.now()), ...change });
+    await this.cluster.clients.api.merge(`/api/v1/nodes/${node}`, { metadata: { labels, annotations } });
+  };
+
+  /** Plays the agent: the node has the only slot of the default pool. */
+  readonly takeSlot = async (node: string): Promise<void> => {
+    const { metadata } = (await this.cluster.clients.api.get(`/api/v1/nodes/${node}`)) as { metadata: { uid: string } };
+    const body = takenBody(undefined, 'default', { name: node, uid: metadata.uid }, Date.now());
+    await this.cluster.clients.api.create(this.leases, {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      ...body,
+      metadata: { name: 'nodetender-default-0', ...body.metadata },
+    });
   };
 
   readonly createControl = async (namespace: string): Promise<void> => {

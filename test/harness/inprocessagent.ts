@@ -8,6 +8,7 @@ import type { KubernetesPort } from '../../agent/cluster/port.ts';
 // Loaded before any agent asks for them: a virtual clock does not wait for a disk.
 import '../../agent/duties/eraser.ts';
 import '../../agent/duties/node.ts';
+import '../../agent/duties/reboot/open.ts';
 import { createLogger } from '../../agent/observe/log.ts';
 import { inMemoryPort } from '../emulators/runtime/in-memory-port.ts';
 import { RuntimeStore } from '../emulators/runtime/store.ts';
@@ -18,6 +19,8 @@ export interface InProcessAgentOptions {
   readonly port: KubernetesPort;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether it looks for a sentinel, of its own: nothing reboots this machine. */
+  readonly reboots?: boolean;
   /** Told of each line of its log as it is written. */
   readonly onRecord?: (record: LogRecord) => void;
 }
@@ -27,6 +30,12 @@ export const agentNamespace = 'nodetender';
 
 /** As for the tests: nothing is served, and a node need not have been Ready for long. */
 const configuration = { http: { address: '' }, cluster: { settle: '0s' } };
+
+/** With a sentinel that nobody writes, and no way to reboot but to say so. */
+function withReboots(directory: string): object {
+  const sentinel = { path: join(directory, 'reboot-required') };
+  return { ...configuration, reboot: { enabled: true, sentinel, method: 'command', command: ['/bin/true'] } };
+}
 
 /**
  * A whole agent in this process, wired as in its own, on an emulated runtime: a thousand of them fit beside a real API
@@ -51,7 +60,7 @@ export class InProcessAgent {
     const agent = new InProcessAgent(options);
     agent.#directory = await mkdtemp(join(tmpdir(), 'nodetender-'));
     const config = join(agent.#directory, 'config.yaml');
-    await writeFile(config, JSON.stringify(configuration));
+    await writeFile(config, JSON.stringify(options.reboots === true ? withReboots(agent.#directory) : configuration));
     agent.#ended = agent.#run(config);
     // Whoever stops it hears of it.
     agent.#ended.catch(() => undefined);

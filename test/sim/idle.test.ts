@@ -29,7 +29,7 @@ class IdleAgent {
     this.#admin = this.#client('admin', () => 0.5);
   }
 
-  async start(random: Random, eraser: boolean): Promise<void> {
+  async start(random: Random, { eraser, reboots }: { eraser: boolean; reboots: boolean }): Promise<void> {
     const { clock } = this;
     const crds = {
       group: 'apiextensions.k8s.io',
@@ -42,7 +42,7 @@ class IdleAgent {
     await clock.run(this.#admin.create(namespaces, undefined, { metadata: { name: agentNamespace } }));
     await clock.run(this.#admin.create(nodes, undefined, { metadata: { name: nodeName } }));
     const port = this.#client('agent', random);
-    this.#agent = await InProcessAgent.start({ nodeName, port, clock, random });
+    this.#agent = await InProcessAgent.start({ nodeName, port, clock, random, reboots });
     await clock.run(this.#agent.ready());
     // Its files are real, and take turns of the event loop of which the virtual clock knows nothing.
     for (let looks = 0; (await this.#state()) !== 'idle'; looks += 1) {
@@ -89,18 +89,21 @@ describe('an agent that has nothing to do', () => {
   });
 
   it.each([
-    { eraser: true, chance: 'a seed', random: new Chance(1).next },
-    { eraser: true, chance: 'always the shortest wait', random: () => 0 },
-    { eraser: false, chance: 'always the shortest wait', random: () => 0 },
-  ])('asks at most 12 times an hour, watches included; CRD installed: $eraser, chance: $chance', async (setting) => {
-    const hours = 6;
-    idle = new IdleAgent();
-    await idle.start(setting.random, setting.eraser);
-    const requests = await idle.requestsIn(hours);
-    const sum = [...requests.values()].reduce((total, count) => total + count, 0);
-    expect(sum / hours).toBeLessThanOrEqual(12);
-    // It is there: it follows six things (five where there are no ImageLists), and tells its state every hour.
-    expect(requests.get('PATCH /api/v1/nodes/node-1')).toBeGreaterThanOrEqual(hours - 1);
-    expect(idle.server.watchCount).toBe(setting.eraser ? 6 : 5);
-  });
+    { eraser: true, reboots: false, chance: 'a seed', random: new Chance(1).next },
+    { eraser: true, reboots: true, chance: 'always the shortest wait', random: () => 0 },
+    { eraser: false, reboots: false, chance: 'always the shortest wait', random: () => 0 },
+  ])(
+    'asks at most 12 times an hour, all included; CRD: $eraser, reboots: $reboots, chance: $chance',
+    async (setting) => {
+      const hours = 4;
+      idle = new IdleAgent();
+      await idle.start(setting.random, setting);
+      const requests = await idle.requestsIn(hours);
+      const sum = [...requests.values()].reduce((total, count) => total + count, 0);
+      expect(sum / hours).toBeLessThanOrEqual(12);
+      // It is there: it follows six things (five where there are no ImageLists), and tells its state every hour.
+      expect(requests.get('PATCH /api/v1/nodes/node-1')).toBeGreaterThanOrEqual(hours - 1);
+      expect(idle.server.watchCount).toBe(setting.eraser ? 6 : 5);
+    },
+  );
 });

@@ -6,7 +6,7 @@ import type { State } from '../../reboot/state.ts';
 const maxMessageLength = 1024;
 const deadlineMs = 10_000;
 
-interface Condition {
+export interface Condition {
   readonly status: 'True' | 'False';
   /** UpperCamelCase. */
   readonly reason: string;

@@ -12,16 +12,13 @@ export interface DrainingOptions {
   readonly nodeName: string;
   readonly options: () => DrainOptions;
   readonly onChange: () => void;
-  /** What is lost with pods that go; told once for each text and drain. */
+  /** What is lost with pods that go; once for each drain. */
   readonly onWarning: (warning: string) => void;
   readonly watcher?: Pick<RebootWatcher, 'drainEnded' | 'evictionAnswered'> | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
 }
-
-/** It names pods, and more of them may come while others go. */
-const maxWarnings = 5;
 
 /** The drain of this node, beside the machine: at most one runs. */
 export class Draining {
@@ -71,7 +68,7 @@ export class Draining {
   async #run(signal: AbortSignal): Promise<void> {
     const { options, clock, log, port, nodeName, random, onWarning, watcher } = this.#options;
     const beganAtMs = clock.monotonicMs();
-    const warned = new Set<string>();
+    let isWarned = false;
     const drain = new Drain({
       port,
       nodeName,
@@ -80,10 +77,9 @@ export class Draining {
       options: options(),
       onEviction: (result) => watcher?.evictionAnswered(result),
       onProgress: ({ left, obstacles, warning }) => {
-        if (warning !== undefined && !warned.has(warning) && warned.size < maxWarnings) {
-          warned.add(warning);
-          onWarning(warning);
-        }
+        // The first names the most pods: it changes with each that goes.
+        if (warning !== undefined && !isWarned) onWarning(warning);
+        isWarned ||= warning !== undefined;
         const blockedBy = obstacles.map(({ code, text }) => ({ gate: code, reason: text }));
         const isSame = this.#facts.kind === 'running' && this.#facts.podsLeft === left;
         this.#set({ kind: 'running', podsLeft: left, blockedBy, unchangedForMs: 0 }, isSame ? this.#asOfMs : undefined);

@@ -14,11 +14,14 @@ export interface HostGateOptions {
 
 /** What denies a reboot is seldom changed; once it has been, the condition on the Node goes soon. */
 const askAgainMs = { allowed: 3_600_000, denied: 60_000 };
+/** A denial that is worded another way each time must not be written each time. */
+const sameWordsForMs = 3_600_000;
 
 /** What the host itself has to say against its reboot. Asks no API server. */
 export class HostGate {
   readonly #options: HostGateOptions;
   #asked: { readonly atMs: number; readonly denial: string | undefined } | undefined;
+  #told: { readonly atMs: number; readonly denial: string } | undefined;
 
   constructor(options: HostGateOptions) {
     this.#options = options;
@@ -26,12 +29,14 @@ export class HostGate {
 
   /** Why it would deny a reboot, whether or not one is wanted, as of a while ago at most; undefined: it would not. */
   async denial(signal: AbortSignal): Promise<string | undefined> {
-    if (this.#asked !== undefined) {
-      const ageMs = this.#options.clock.monotonicMs() - this.#asked.atMs;
-      if (ageMs < (this.#asked.denial === undefined ? askAgainMs.allowed : askAgainMs.denied))
-        return this.#asked.denial;
-    }
-    return await this.#ask(signal);
+    const nowMs = this.#options.clock.monotonicMs();
+    const { atMs, denial: known } = this.#asked ?? { atMs: Number.NEGATIVE_INFINITY, denial: undefined };
+    const isFresh = nowMs - atMs < (known === undefined ? askAgainMs.allowed : askAgainMs.denied);
+    const denial = isFresh ? known : await this.#ask(signal);
+    if (denial === undefined) this.#told = undefined;
+    else if (this.#told === undefined || nowMs - this.#told.atMs >= sameWordsForMs)
+      this.#told = { atMs: nowMs, denial };
+    return this.#told?.denial;
   }
 
   /** Why it may not be rebooted now. Rejects only when `signal` aborts. */

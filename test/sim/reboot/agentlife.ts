@@ -68,7 +68,7 @@ export function observe(around: Surroundings, life: AgentLife, nowMs: number, of
     node: {
       uid: `node-${node.uid}`,
       unschedulable: node.unschedulable,
-      cordonedBySomebody: false,
+      cordonedBySomebody: node.cordonedBySomebody,
       reportedBootId: bootIdOf(node.reportedBoot),
       ready: node.ready,
       readyForMs,

@@ -51,6 +51,7 @@ const commands: readonly (readonly [RegExp, (stage: Stage, ...words: string[]) =
   [/^request (\S+)$/, ({ around }, value) => void (around.node.request = value)],
   [/^no request$/, ({ around }) => void (around.node.request = undefined)],
   [/^an admin (un)?cordons$/, ({ around }, un) => void (around.node.unschedulable = un === '')],
+  [/^an admin uncordons and cordons again, unseen$/, ({ around }) => void (around.node.cordonedBySomebody = true)],
   [/^the Node is replaced$/, ({ around }) => replaceNode(around)],
   [/^somebody damages the record$/, ({ around }) => void around.node.annotations.set('reboot-status', '{"phase":')],
   // The cluster.
@@ -166,7 +167,14 @@ function putSentinel({ around, nowMs }: Stage, kind: 'sentinel' | 'command', pac
 }
 
 function replaceNode({ node, slot }: Surroundings): void {
-  Object.assign(node, { uid: node.uid + 1, unschedulable: false, marks: [], hold: undefined, request: undefined });
+  Object.assign(node, {
+    uid: node.uid + 1,
+    unschedulable: false,
+    cordonedBySomebody: false,
+    marks: [],
+    hold: undefined,
+    request: undefined,
+  });
   node.labels.clear();
   node.annotations.clear();
   // The Lease belonged to the Node that is gone.

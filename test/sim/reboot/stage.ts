@@ -171,7 +171,7 @@ export class Stage {
     }
     for (const [key, value] of Object.entries(annotations))
       node.annotations.set(key.replace('nodetender.dev/', ''), value);
-    if (kind !== 'record') node.unschedulable = kind === 'cordon';
+    if (kind !== 'record') Object.assign(node, { unschedulable: kind === 'cordon', cordonedBySomebody: false });
     const ours = new Set(life.state.marks);
     node.marks = [...new Set([...node.marks.filter((mark) => !ours.has(mark)), ...state.marks])];
     // What was written is read back: the record has room for all that the machine has to know.

@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly node: {
     uid: number;
     unschedulable: boolean;
+    /** As the API server's record of writers has it. */
+    cordonedBySomebody: boolean;
     ready: boolean;
     readySinceMs: number;
     reportedBoot: number;
@@ -52,6 +54,7 @@ export function calm(nowMs: number): Surroundings {
     node: {
       uid: 1,
       unschedulable: false,
+      cordonedBySomebody: false,
       ready: true,
       readySinceMs: nowMs - 3_600_000,
       reportedBoot: 1,

@@ -50,6 +50,37 @@ describe('what is kept of a Node', () => {
   });
 });
 
+describe('a cordon', () => {
+  const cordonOf = (...managers: (string | undefined)[]) => ({
+    metadata: {
+      ...metadata,
+      managedFields: managers.map((manager) => ({
+        ...(manager !== undefined && { manager }),
+        fieldsV1: { 'f:spec': { 'f:unschedulable': {} } },
+      })),
+    },
+    spec: { unschedulable: true },
+  });
+
+  it.each([
+    ['that we have written is nobody else’s', cordonOf('nodetender'), false],
+    ['that kubectl has written is somebody’s', cordonOf('kubectl-cordon'), true],
+    ['that we have written and somebody applies is somebody’s, too', cordonOf('nodetender', 'argocd'), true],
+    ['that a writer without a name has written is somebody’s', cordonOf(undefined), true],
+    ['of which nothing is recorded is as our own record says', { metadata, spec: { unschedulable: true } }, false],
+    ['whose writer the API server has forgotten is, too', cordonOf('ancient-changes'), false],
+  ])('%s', (_, node, bySomebody) => {
+    expect(viewOfNode(node).cordonedBySomebody).toBe(bySomebody);
+  });
+
+  it('is nobody’s where there is none, whoever wrote the other fields of the Node', () => {
+    const managedFields = [{ manager: 'kubelet', fieldsV1: { 'f:spec': { 'f:podCIDR': {} }, 'f:status': {} } }];
+    expect(viewOfNode({ metadata: { ...metadata, managedFields }, spec: {} }).cordonedBySomebody).toBe(false);
+    const spec = { unschedulable: true };
+    expect(viewOfNode({ metadata: { ...metadata, managedFields }, spec }).cordonedBySomebody).toBe(false);
+  });
+});
+
 describe('what is kept of a Pod', () => {
   it('is every image that its spec names, each once', () => {
     const view = viewOfPod({

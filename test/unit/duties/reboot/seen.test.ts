@@ -1,0 +1,219 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { budgets, leases } from '../../../../agent/cluster/objects.ts';
+import { parseConfig } from '../../../../agent/config/load.ts';
+import { OneNode } from './onenode.ts';
+
+const MINUTE_MS = 60_000;
+
+let site: OneNode;
+afterEach(() => site.stop());
+
+const watchesOf = (plural: string): number =>
+  site.server.faults.arrivals.filter(({ resource, verb }) => resource === plural && verb === 'watch').length;
+
+describe('the condition RebootRequired', () => {
+  it('says by what, since when and what becomes of it, and that it is over', async () => {
+    site = await OneNode.start();
+    await site.clock.advance(MINUTE_MS);
+    expect(site.condition('RebootRequired')).toBeUndefined();
+    site.paused = 'a freeze';
+    site.need.want(['linux-image', 'libc6']);
+    await site.clock.advance(MINUTE_MS);
+    expect(site.condition('RebootRequired')).toEqual({
+      status: 'True',
+      reason: 'Paused',
+      message:
+        'the host asks for it since 2026-01-01T00:01:00Z (linux-image, libc6); reboots are paused on all nodes: a freeze',
+    });
+    site.paused = false;
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(site.host.boots).toHaveLength(2);
+    expect(site.condition('RebootRequired')).toMatchObject({ status: 'False', message: 'no reboot is wanted' });
+  });
+});
+
+it('a condition that may not be written is in the way of no reboot', async () => {
+  site = await OneNode.start();
+  site.server.faults.add({
+    matches: ({ subresource, user }) => subresource === 'status' && user === 'agent',
+    refuse: { status: 403 },
+  });
+  site.need.want();
+  await site.clock.advance(10 * MINUTE_MS);
+  expect(site.host.boots).toHaveLength(2);
+  expect(site.node().metadata.labels?.['nodetender.dev/state']).toBeUndefined();
+  expect(site.condition('RebootRequired')).toBeUndefined();
+});
+
+describe('a host that denies reboots', () => {
+  it('is told of at the start, before one is wanted, and so is that it no longer does', async () => {
+    site = await OneNode.start();
+    site.host.canReboot = 'no';
+    await site.clock.advance(0);
+    expect(site.reasons()).toEqual(['RebootImpossible']);
+    expect(site.condition('RebootPossible')).toMatchObject({ status: 'False', reason: 'HostDenies' });
+    expect(site.condition('RebootPossible')?.message).toContain('CanReboot says no');
+    expect(await site.metric('nodetender_reboot_possible')).toBe('0');
+    site.need.want();
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(site.seen.has('cordoned')).toBe(false);
+    expect(await site.metric('nodetender_reboot_blocked{gate="host"}')).toBe('1');
+    expect(site.reasons().filter((reason) => reason === 'RebootImpossible')).toHaveLength(1);
+    site.host.canReboot = 'yes';
+    await site.clock.advance(3 * MINUTE_MS);
+    expect(site.condition('RebootPossible')).toMatchObject({ status: 'True', reason: 'HostAllows' });
+    expect(await site.metric('nodetender_reboot_possible')).toBe('1');
+  });
+});
+
+it('a host that gives another reason each time is told of by one Event an hour at most', async () => {
+  site = await OneNode.start();
+  for (let minute = 0; minute < 55; minute += 1) {
+    site.host.canReboot = `no-${minute}`;
+    await site.clock.advance(MINUTE_MS);
+  }
+  expect(site.reasons()).toEqual(['RebootImpossible']);
+  const patches = site.server.faults.arrivals.filter(
+    ({ user, subresource }) => user === 'agent' && subresource === 'status',
+  );
+  expect(patches).toHaveLength(1);
+});
+
+describe('people', () => {
+  it('hear of drain, reboot and return by messages, and of each step by an Event that is told once', async () => {
+    site = await OneNode.start();
+    site.need.want();
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(site.notes.map(({ event, node, pool }) => [event, node, pool])).toEqual([
+      ['drain', 'node-1', 'default'],
+      ['reboot', 'node-1', 'default'],
+      ['uncordon', 'node-1', 'default'],
+    ]);
+    const identities = site.events.map(({ identity }) => identity);
+    expect(new Set(identities).size).toBe(identities.length);
+    expect(site.reasons()).toEqual([
+      'RebootWanted',
+      'RebootWaiting',
+      'RebootSlotTaken',
+      'RebootCordoned',
+      'RebootDraining',
+      'Rebooting',
+      'RebootGoingDown',
+      'Rebooted',
+      'RebootSoaking',
+      'RebootDone',
+    ]);
+  });
+
+  it('hear what a drain loses once for each drain, however often it gets further', async () => {
+    site = await OneNode.start();
+    for (const pod of ['a', 'b', 'c']) await site.runPod(pod);
+    site.need.want();
+    await site.clock.advance(10 * MINUTE_MS);
+    const warnings = site.events.filter(({ reason }) => reason === 'RebootDrainLoses');
+    expect(warnings.map(({ type }) => type)).toEqual(['Warning']);
+    expect(await site.metric('nodetender_reboot_drains_total{outcome="drained"}')).toBe('1');
+    expect(await site.metric('nodetender_reboot_evictions_total{result="accepted"}')).toBe('3');
+  });
+
+  it('hear of pods and budgets in the way of a drain while it hangs, and by a message when it has failed', async () => {
+    site = await OneNode.start('  drain: { timeout: 10m }\n');
+    await site.runPod('web-1', { app: 'web' });
+    await site.runPod('web-2', { app: 'web' });
+    const selector = { matchLabels: { app: 'web' } };
+    const budget = { metadata: { name: 'web' }, spec: { selector, minAvailable: 1 } };
+    await site.clock.run(site.admin.create(budgets, 'default', budget));
+    site.need.want();
+    await site.clock.advance(4 * MINUTE_MS);
+    const blocked = site.events.find(({ reason }) => reason === 'RebootDrainBlocked');
+    expect(blocked?.note).toMatch(/1 pod left, in the way: budget: default\/web-\d: PodDisruptionBudget default\/web/);
+    expect(await site.metric('nodetender_reboot_blocked{gate="budget"}')).toBe('1');
+    expect(site.node().metadata.annotations?.['nodetender.dev/reboot-status']).toContain('default/web');
+    expect(site.notes.map(({ event }) => event)).toEqual(['drain']);
+    await site.clock.advance(8 * MINUTE_MS);
+    expect(site.reasons()).toContain('RebootDrainFailed');
+    expect(site.notes.map(({ event }) => event)).toEqual(['drain', 'problem']);
+    expect(await site.metric('nodetender_reboot_drains_total{outcome="stuck"}')).toBe('1');
+    expect(await site.metric('nodetender_reboot_failures_total{reason="drain-failed"}')).toBe('1');
+    expect(await site.metric('nodetender_reboot_consecutive_failures')).toBe('1');
+  });
+});
+
+describe('a gate', () => {
+  it.each([
+    ['window', "  windows: { allow: [{ days: [sun], from: '02:00', to: '04:00' }] }\n", 'RebootOutsideWindow'],
+    // Nobody listens there.
+    ['prometheus', '  prometheus: { url: http://127.0.0.1:9 }\n', 'RebootBlocked'],
+    ['pods', '  gates: { blockingPods: [app=batch] }\n', 'RebootBlocked'],
+  ])('that blocks is named by metric, Event, condition and record: %s', async (gate, settings, event) => {
+    site = await OneNode.start(settings);
+    await site.runPod('batch-1', { app: 'batch' });
+    site.need.want();
+    for (let looks = 0; looks < 50 && !site.reasons().includes(event); looks += 1) await site.clock.advance(1_000);
+    expect(site.reasons()).toContain(event);
+    expect(await site.metric(`nodetender_reboot_blocked{gate="${gate}"}`)).toBe('1');
+    expect(site.condition('RebootRequired')?.status).toBe('True');
+    expect(site.node().metadata.annotations?.['nodetender.dev/reboot-status']).toContain(`"gates":["${gate}"]`);
+    expect(site.seen.has('cordoned')).toBe(false);
+  });
+
+  it('that gives way to another is told anew, and one that goes leaves the metric', async () => {
+    site = await OneNode.start();
+    const end = site.host.inhibit({ what: 'shutdown', who: 'apt', why: 'unpacking', mode: 'block', uid: 0, pid: 7 });
+    site.need.want();
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(await site.metric('nodetender_reboot_blocked{gate="inhibitors"}')).toBe('1');
+    end();
+    site.host.canReboot = 'no';
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(site.events.filter(({ reason }) => reason === 'RebootBlocked').map(({ note }) => note.slice(0, 22))).toEqual(
+      ['blocked by inhibitors:', 'blocked by host: syste'],
+    );
+    expect(await site.metric('nodetender_reboot_blocked{gate="inhibitors"}')).toBeUndefined();
+    site.host.canReboot = 'yes';
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(await site.metric('nodetender_reboot_blocked{gate="host"}')).toBeUndefined();
+  });
+});
+
+describe('Leases', () => {
+  it('are not followed for long by a node that wants nothing, and are by one that waits', async () => {
+    site = await OneNode.start();
+    await site.clock.advance(15 * MINUTE_MS);
+    const followed = site.server.watchCount;
+    site.server.faults.forgetArrivals();
+    await site.clock.advance(3 * 60 * MINUTE_MS);
+    expect(watchesOf('leases')).toBe(0);
+    site.paused = 'a freeze';
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    expect(site.server.watchCount).toBe(followed + 1);
+  });
+
+  it('that this node holds without knowing are found and given back', async () => {
+    site = await OneNode.start();
+    await site.clock.advance(15 * MINUTE_MS);
+    // The answer to the write was lost for longer than anybody waited.
+    const owner = { apiVersion: 'v1', kind: 'Node', name: 'node-1', uid: site.uid };
+    const metadata = {
+      name: 'nodetender-default-0',
+      labels: { 'nodetender.dev/pool': 'default' },
+      ownerReferences: [owner],
+    };
+    await site.clock.run(site.admin.create(leases, 'default', { metadata, spec: { holderIdentity: 'node-1' } }));
+    await site.clock.advance(35 * MINUTE_MS);
+    const target = { namespace: 'default', name: 'nodetender-default-0' };
+    const lease = await site.clock.run(site.admin.get(leases, target));
+    expect(lease.spec?.holderIdentity).toBe('');
+  });
+});
+
+it('a setting that changes is in force at the next step', async () => {
+  site = await OneNode.start("  windows: { deny: [{ from: '00:00', to: '24:00' }] }\n");
+  site.need.want();
+  await site.clock.advance(5 * MINUTE_MS);
+  expect(await site.metric('nodetender_reboot_blocked{gate="window"}')).toBe('1');
+  site.config = parseConfig('reboot: { enabled: true, sentinel: { settle: 0s } }', 'test').reboot;
+  await site.clock.advance(10 * MINUTE_MS);
+  expect(site.host.boots).toHaveLength(2);
+});

@@ -1,0 +1,101 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { KubernetesClient } from '../../../../agent/cluster/client.ts';
+import { type NodeView, viewOfNode } from '../../../../agent/cluster/node.ts';
+import { type NodeObject, nodes } from '../../../../agent/cluster/objects.ts';
+import type { KubernetesPort } from '../../../../agent/cluster/port.ts';
+import { parseConfig } from '../../../../agent/config/load.ts';
+import { writeState } from '../../../../agent/duties/reboot/writing.ts';
+import { initialState, type State } from '../../../../agent/reboot/state.ts';
+import { VirtualClock } from '../../../emulators/clock.ts';
+import { EmulatedApiServer } from '../../../emulators/kubernetes/apiserver.ts';
+import { InMemoryTransport } from '../../../emulators/kubernetes/transport.ts';
+
+const signal = new AbortController().signal;
+const config = parseConfig('{}', 'test').reboot;
+
+let clock: VirtualClock;
+let server: EmulatedApiServer;
+let port: KubernetesClient;
+let seen: NodeView;
+let before: State;
+beforeEach(async () => {
+  clock = new VirtualClock();
+  server = new EmulatedApiServer({ clock });
+  server.access.grant('agent');
+  const transport = new InMemoryTransport({ server, user: 'agent', clock });
+  port = new KubernetesClient({ transport, clock, random: () => 0.5, userAgent: 'nodetender/test' });
+  seen = viewOfNode(await clock.run(port.create(nodes, undefined, { metadata: { name: 'node-1' } })));
+  before = initialState(seen.uid, clock.nowMs());
+});
+
+async function write(kind: 'record' | 'cordon' | 'uncordon', after: Partial<State>): Promise<NodeObject> {
+  const write = { kind, before, after: { ...before, ...after }, seen, config, pool: 'workers' };
+  return await clock.run(writeState(port, write, signal));
+}
+
+async function change(body: object, subresource?: 'status'): Promise<void> {
+  await clock.run(port.patch(nodes, { name: 'node-1' }, { type: 'merge', body, ...(subresource && { subresource }) }));
+}
+
+const patches = (): number => server.faults.arrivals.filter(({ verb }) => verb === 'patch').length;
+
+describe('the write of a state', () => {
+  it('is one patch of label, record and cordon together', async () => {
+    const { metadata, spec } = await write('cordon', { phase: 'cordoned', cordonedByUs: true });
+    expect(patches()).toBe(1);
+    expect(metadata.labels?.['nodetender.dev/state']).toBe('cordoned');
+    expect(metadata.annotations?.['nodetender.dev/reboot-status']).toContain('"cordonedByUs":true');
+    expect(spec?.unschedulable).toBe(true);
+  });
+
+  it('takes label and cordon away again in one, and leaves a cordon alone where it only records', async () => {
+    before = { ...before, phase: 'cordoned', cordonedByUs: true };
+    await change({ spec: { unschedulable: true } });
+    seen = { ...seen, unschedulable: true };
+    expect((await write('record', { phase: 'draining' })).spec?.unschedulable).toBe(true);
+    seen = viewOfNode(await clock.run(port.get(nodes, { name: 'node-1' })));
+    const { metadata, spec } = await write('uncordon', { phase: 'idle', cordonedByUs: false });
+    expect([metadata.labels?.['nodetender.dev/state'], spec?.unschedulable ?? false]).toEqual([undefined, false]);
+  });
+
+  it('comes through although the kubelet reports meanwhile', async () => {
+    await change({ status: { conditions: [{ type: 'Ready', status: 'True' }] } }, 'status');
+    expect((await write('record', { phase: 'wanted' })).metadata.labels?.['nodetender.dev/state']).toBe('wanted');
+  });
+
+  it.each([
+    ['cordoned it', { spec: { unschedulable: true } }],
+    ['written another record', { metadata: { annotations: { 'nodetender.dev/reboot-status': '{}' } } }],
+  ])('is refused, with nothing written, where somebody has %s since the machine looked', async (_, body) => {
+    await change(body);
+    server.faults.forgetArrivals();
+    await expect(write('cordon', { phase: 'cordoned' })).rejects.toMatchObject({ code: 'cluster/conflict' });
+    expect(patches()).toBe(0);
+  });
+
+  it('is refused for a Node of the same name that is another', async () => {
+    seen = { ...seen, uid: 'before' };
+    await expect(write('record', { phase: 'wanted' })).rejects.toMatchObject({ code: 'cluster/conflict' });
+  });
+
+  it('is refused where the cordon has become somebody else’s', async () => {
+    before = { ...before, phase: 'releasing', cordonedByUs: true };
+    await change({ spec: { unschedulable: true } });
+    seen = { ...seen, unschedulable: true, cordonedBySomebody: true };
+    await expect(write('uncordon', { phase: 'idle' })).rejects.toMatchObject({ code: 'cluster/conflict' });
+  });
+
+  it('is refused where the Node changes between the look at it and the patch', async () => {
+    const hurried: Pick<KubernetesPort, 'get' | 'patch'> = {
+      get: async (...call) => {
+        const found = await port.get(...call);
+        await change({ metadata: { labels: { pool: 'other' } } });
+        return found;
+      },
+      patch: async (...call) => await port.patch(...call),
+    };
+    const after: State = { ...before, phase: 'cordoned' };
+    const writing = writeState(hurried, { kind: 'cordon', before, after, seen, config, pool: 'workers' }, signal);
+    await expect(clock.run(writing)).rejects.toMatchObject({ code: 'cluster/conflict' });
+  });
+});

@@ -9,7 +9,7 @@ import { followNodes } from './follow.ts';
 import { exitStatus, type Host } from './host.ts';
 import { nodesMatching } from './matching.ts';
 import type { ClusterOptions } from './options.ts';
-import { findPause } from './pause.ts';
+import { findPause, pauseRemark } from './pause.ts';
 import { bar, ProgressDisplay } from './progress.ts';
 import type { Selection } from './selection.ts';
 import { printable } from './table.ts';
@@ -123,9 +123,8 @@ async function warnOfPause<P extends Progress>(
   { what }: NodeRequest<P>,
   { terminal, stop }: Host,
 ): Promise<void> {
-  const pause = await findPause(cluster, stop);
-  if (pause?.reason === undefined) return;
-  terminal.err(`note: ${what} is paused everywhere (${printable(pause.reason)}): the request waits\n`);
+  const remark = pauseRemark(`${what} is`, await findPause(cluster, stop));
+  if (remark !== '') terminal.err(`note: the request waits, ${remark}`);
 }
 
 async function follow<P extends Progress>(

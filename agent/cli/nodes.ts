@@ -11,7 +11,7 @@ import { nodesMatching } from './matching.ts';
 import { nodeColumns } from './nodecolumns.ts';
 import { type NodeSummary, summaryOf } from './nodesummary.ts';
 import type { ClusterOptions, SelectionOptions } from './options.ts';
-import { findPause } from './pause.ts';
+import { type Control, findPause, pauseRemark } from './pause.ts';
 import { type Selection, selectionOf } from './selection.ts';
 import { printable, renderTable } from './table.ts';
 
@@ -34,16 +34,17 @@ export async function nodesCommand(names: readonly string[], options: NodesOptio
     const summaries = selected.nodes.map(summaryOf);
     if (output === 'name') terminal.out(summaries.map(({ name }) => `node/${name}\n`).join(''));
     else {
-      const paused = (await findPause(cluster, host.stop))?.reason;
-      if (output === 'json') terminal.out(`${JSON.stringify(asDocument(cluster, paused, summaries), undefined, 2)}\n`);
+      const pause = await findPause(cluster, host.stop);
+      if (output === 'json')
+        terminal.out(`${JSON.stringify(asDocument(cluster, pause?.reason, summaries), undefined, 2)}\n`);
       else if (output === 'yaml') {
         const { stringify } = await import('yaml');
-        terminal.out(stringify(asDocument(cluster, paused, summaries)));
+        terminal.out(stringify(asDocument(cluster, pause?.reason, summaries)));
       } else if (summaries.length > 0) {
         const wide = output === 'wide';
         const columns = nodeColumns({ nowMs: cluster.clock.nowMs(), wide, terminal });
         terminal.out(renderTable(columns, summaries, wide ? undefined : terminal.columns));
-        terminal.err(remarks(summaries, paused));
+        terminal.err(remarks(summaries, pause));
       }
     }
     return selected.missing > 0 ? exitStatus.failed : exitStatus.done;
@@ -124,7 +125,7 @@ function asDocument(
   };
 }
 
-function remarks(summaries: readonly NodeSummary[], paused: string | undefined): string {
+function remarks(summaries: readonly NodeSummary[], control: Control | undefined): string {
   const count = (test: (node: NodeSummary) => boolean): number => summaries.filter(test).length;
   const silent = count(({ status }) => status === undefined);
   const held = count(({ hold }) => hold !== undefined);
@@ -136,6 +137,6 @@ function remarks(summaries: readonly NodeSummary[], paused: string | undefined):
     rebooting > 0 ? `${rebooting} with a reboot ahead (nodetender status)` : '',
   ].filter(Boolean);
   const problems = summaries.flatMap((node) => node.problems).map((problem) => `${printable(problem)}\n`);
-  const pause = paused === undefined ? '' : `cleaning and reboots are paused everywhere: ${printable(paused)}\n`;
+  const pause = pauseRemark('cleaning and reboots are', control);
   return `\n${parts.join(', ')}\n${pause}${problems.join('')}`;
 }

@@ -14,7 +14,7 @@ export interface PauseOptions extends ClusterOptions {
 }
 
 /** The ConfigMap that all agents watch. */
-interface Control {
+export interface Control {
   readonly namespace: string;
   /** False where the namespace is given and has none yet. */
   readonly exists: boolean;
@@ -78,6 +78,13 @@ export async function findPause(cluster: Cluster, signal: AbortSignal): Promise<
     if (isNodetenderError(error, 'usage', 'cluster/forbidden', 'cluster/not-found')) return undefined;
     throw error;
   }
+}
+
+/** For those remarks; empty where nothing is paused. It does not say everywhere: agents of another namespace see another one. */
+export function pauseRemark(what: string, control: Control | undefined): string {
+  if (control?.reason === undefined) return '';
+  const why = control.reason === '' ? '' : `: ${printable(control.reason)}`;
+  return `${what} paused by ${object} in ${control.namespace}${why}\n`;
 }
 
 /**

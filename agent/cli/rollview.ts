@@ -2,6 +2,7 @@ import type { NodeView } from '../cluster/node.ts';
 import type { Config } from '../config/load.ts';
 import { plural } from '../images/wording.ts';
 import { hasFailed, type Roll } from './roll.ts';
+import { type Control, pauseRemark } from './pause.ts';
 import { poolColumns, rollColumns } from './rollcolumns.ts';
 import { printable, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -29,7 +30,7 @@ export function tables(
   return roll.nodes.length === 0 ? pools : `${pools}\n${renderTable(rollColumns(options), roll.nodes, width)}`;
 }
 
-export function remarks({ pools, nodes, problems }: Roll, paused: string | undefined): string {
+export function remarks({ pools, nodes, problems }: Roll, control: Control | undefined): string {
   const failed = nodes.filter(hasFailed).length;
   const sum =
     nodes.length === 0
@@ -40,6 +41,6 @@ export function remarks({ pools, nodes, problems }: Roll, paused: string | undef
     unknown.length === 0
       ? ''
       : `note: how many slots ${unknown.join(', ')} may have is in the agents' configuration; --config reads it\n`;
-  const pause = paused === undefined ? '' : `reboots are paused everywhere: ${printable(paused)}\n`;
+  const pause = pauseRemark('reboots are', control);
   return `\n${sum}\n${pause}${note}${problems.map((problem) => `${printable(problem)}\n`).join('')}`;
 }

@@ -52,7 +52,7 @@ export async function statusCommand(names: readonly string[], options: StatusOpt
       terminal.out(stringify(asDocument(cluster, pause?.reason, roll)));
     } else {
       terminal.out(tables(roll, { nowMs, wide, terminal, width: wide ? undefined : terminal.columns }));
-      terminal.err(remarks(roll, pause?.reason));
+      terminal.err(remarks(roll, pause));
     }
     return missing.length > 0 ? exitStatus.failed : exitStatus.done;
   });

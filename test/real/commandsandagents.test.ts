@@ -84,6 +84,6 @@ describe('a person with a kubeconfig', () => {
     expect(await run('resume')).toBe('configmap/nodetender-control resumed\n');
     const { status, stdout, stderr } = await command.outcome();
     expect([status, stdout.match(/2 images removed/g)?.length]).toEqual([0, 2]);
-    expect(stderr).toContain('note: cleaning is paused everywhere (incident 4711): the request waits');
+    expect(stderr).toContain('note: the request waits, cleaning is paused by configmap/nodetender-control in');
   });
 });

@@ -165,8 +165,9 @@ describe('the roll', () => {
 
   it('has nothing where nothing is wanted', () => {
     expect(roll([member('web-1'), member('web-2', {})], [slot()]).nodes).toEqual([]);
-    expect(remarks(roll([member('web-1')]), 'incident 4711')).toBe(
-      '\nno reboot is wanted\nreboots are paused everywhere: incident 4711\n',
+    const control = { namespace: 'kube-system', exists: true, reason: 'incident 4711' };
+    expect(remarks(roll([member('web-1')]), control)).toBe(
+      '\nno reboot is wanted\nreboots are paused by configmap/nodetender-control in kube-system: incident 4711\n',
     );
   });
 });

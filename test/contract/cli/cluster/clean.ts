@@ -120,11 +120,13 @@ export function describeClean(the: CommandsSetting): void {
       });
     });
 
-    it('says that everything is paused', async () => {
+    it('says what pauses everything', async () => {
       await createControl('kube-system');
       await run('pause', '--reason', 'incident 4711');
       const { stderr } = await run('clean', '--node', 'web-1');
-      expect(stderr).toBe('note: cleaning is paused everywhere (incident 4711): the request waits\n');
+      expect(stderr).toBe(
+        'note: the request waits, cleaning is paused by configmap/nodetender-control in kube-system: incident 4711\n',
+      );
     });
 
     it('asks those that exist, and fails, where a name is nobody’s', async () => {

@@ -60,7 +60,9 @@ export function describeNodes(the: CommandsSetting): void {
       await annotate('web-1', { status: '{"version":7}' });
       const { stdout, stderr } = await run('nodes', 'web-1');
       expect(stdout).toMatch(/^web-1 +<none> +unreadable/m);
-      expect(stderr).toContain('cleaning and reboots are paused everywhere: incident 4711\n');
+      expect(stderr).toContain(
+        'cleaning and reboots are paused by configmap/nodetender-control in kube-system: incident 4711\n',
+      );
       expect(stderr).toMatch(/node\/web-1: annotation nodetender\.dev\/status cannot be read: version: /);
     });
 

@@ -38,7 +38,8 @@ export async function withinDeadline<T>(
   try {
     return await Promise.race([halted, work(stop.signal)]);
   } finally {
-    over.abort();
+    // With a reason: without one an error and its stack would be made for each call.
+    over.abort('over');
     signal?.removeEventListener('abort', cancel);
   }
 }

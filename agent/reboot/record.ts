@@ -18,7 +18,9 @@ const schema = z.object({
   phase: z.enum(phases),
   since: time,
   reason: z.object({
-    code: z.enum(reasonCodes),
+    // One of a newer agent, before it was rolled back: whatever it told, the phase says what to do.
+    // oxlint-disable-next-line promise/valid-params -- zod's, no promise's
+    code: z.catch(z.enum(reasonCodes), 'unknown-facts'),
     text: z.string().check(z.maxLength(maxTextLength)),
     gates: z.optional(z.array(z.string().check(z.maxLength(maxGateLength))).check(z.maxLength(maxGates))),
   }),
@@ -70,7 +72,7 @@ export function recordPatch(
 /**
  * The state to go on from, and what was wrong with the record, if anything. Of a damaged record the label still says whether a
  * reboot was under way: then the node has to show that it is well before its slot goes on, and its cordon, of which nobody
- * knows whose it is, stays.
+ * knows whose it is, stays. Otherwise a slot that it may have goes back, and a new record takes the place of the damaged one.
  */
 export function recordedState(node: RecordedOn, bootId: string, nowMs: number): { state: State; problem?: string } {
   const json = node.annotations.get(nodeAnnotations.rebootStatus);
@@ -80,12 +82,13 @@ export function recordedState(node: RecordedOn, bootId: string, nowMs: number): 
   const decoded: Decoded<State> = json === undefined ? { ok: false, problem: 'found none' } : decodeState(json);
   if (decoded.ok) return { state: decoded.value };
   const problem = `${annotationPrefix}${nodeAnnotations.rebootStatus}: ${decoded.problem}`;
-  if (!underWay.has(phase ?? '')) return { state: blank, problem };
   const reason = { code: 'record-damaged', text: 'the record of a reboot is damaged; a cordon stays' } as const;
-  return { state: { ...blank, phase: 'verifying', reason, bootId }, problem };
+  const isUnderWay = phase !== undefined && !restful.has(phase);
+  return { state: { ...blank, phase: isUnderWay ? 'verifying' : 'releasing', reason, bootId }, problem };
 }
 
-const underWay: ReadonlySet<string> = new Set<Phase>(['cordoned', 'draining', 'rebooting', 'verifying']);
+/** The node was in use then. Of a label that we do not know, as of a newer agent, nobody can say that. */
+const restful: ReadonlySet<string> = new Set<Phase>(['wanted', 'waiting', 'releasing', 'backing-off']);
 
 export function encodeState(state: State, pool?: string): string {
   const { phase, sinceMs, reason, nodeUid, need, lastReboot, retryAtMs } = state;

@@ -260,10 +260,11 @@ export class RebootDuty {
     const { port, config } = this.#options;
     const before = this.#state;
     if (seen === undefined || before === undefined) throw new Error('written without a Node');
+    const { watched } = this.#own;
     try {
       const write = { kind, before, after, seen, config: config(), pool: this.#poolName() };
       const written = await writeState(port, write, signal);
-      this.#record = recordOn(this.#own.learn(written));
+      this.#record = recordOn(this.#own.learn(written, watched));
     } catch (error) {
       this.#isUnsure = true;
       throw error;
@@ -299,6 +300,7 @@ export class RebootDuty {
   async #stateInForce(boot: Boot, signal: AbortSignal): Promise<State | undefined> {
     const { port, nodeName, clock, log } = this.#options;
     if (!this.#isUnsure && this.#state !== undefined) return this.#state;
+    const { watched } = this.#own;
     let found;
     try {
       found = await port.get(nodes, { name: nodeName }, { signal });
@@ -306,7 +308,7 @@ export class RebootDuty {
       if (isNodetenderError(error, 'cluster/not-found')) return undefined;
       throw error;
     }
-    this.#record = recordOn(this.#own.learn(found));
+    this.#record = recordOn(this.#own.learn(found, watched));
     this.#required.learn(found);
     this.#possible.learn(found);
     const isFirst = this.#state === undefined;
@@ -337,9 +339,6 @@ export class RebootDuty {
   }
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const until = AbortSignal.any([signal, over.signal]);
-    await Promise.race([this.#bell.wait(until), this.#options.clock.sleep(ms, until)]);
-    over.abort();
+    await this.#bell.waitAtMost(ms, this.#options.clock, signal);
   }
 }

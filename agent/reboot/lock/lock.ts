@@ -327,12 +327,9 @@ export class RebootLock {
       await this.#learnPoolSizes(poolSizesForMs.waiting, signal).catch(() => undefined);
       const turn = this.#book.synced && this.#held === undefined ? this.#turn() : undefined;
       const waitMs = turn === undefined ? lookAgainMs : turn.atMs - clock.monotonicMs();
-      const over = new AbortController();
-      const until = AbortSignal.any([signal, over.signal]);
       const isDue = waitMs <= 0;
       if (isDue) onChange();
-      await Promise.race([this.#bell.wait(until), clock.sleep(isDue ? lookAgainMs : waitMs, until)]);
-      over.abort();
+      await this.#bell.waitAtMost(isDue ? lookAgainMs : waitMs, clock, signal);
     }
   }
 }

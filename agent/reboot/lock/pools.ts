@@ -22,7 +22,9 @@ export const controlPlanePool = 'control-plane';
 export const defaultPool = 'default';
 
 /** The second is what clusters older than Kubernetes 1.24 carry. */
-const controlPlaneLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
+const controlPlaneNodes = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'].map((label) =>
+  parseLabelSelector(label),
+);
 
 /**
  * The pools in force. Control-plane nodes are always a pool of their own, or a roll over workers could take two members of
@@ -31,7 +33,7 @@ const controlPlaneLabels = ['node-role.kubernetes.io/control-plane', 'node-role.
 export function poolsOf(configured: readonly Pool[], cap?: number): Pools {
   const controlPlane: Pool = {
     name: controlPlanePool,
-    selectors: controlPlaneLabels.map(parseLabelSelector),
+    selectors: controlPlaneNodes,
     concurrency: { count: 1 },
   };
   const rest: Pool = { name: defaultPool, selectors: [], concurrency: { count: 1 } };

@@ -114,7 +114,11 @@ export class EmulatedHost {
   async powerCycle(): Promise<void> {
     this.#down();
     await this.clock.sleep(this.#bootMs);
-    this.#boot();
+    if (this.#isDown()) this.#boot();
+  }
+
+  #isDown(): boolean {
+    return this.#state === 'down';
   }
 
   async #goDown(returns: boolean): Promise<void> {
@@ -123,7 +127,8 @@ export class EmulatedHost {
     this.#down();
     if (!returns) return;
     await this.clock.sleep(this.#bootMs);
-    this.#boot();
+    // Somebody may have pressed the button meanwhile.
+    if (this.#isDown()) this.#boot();
   }
 
   #down(): void {

@@ -62,7 +62,8 @@ export function directPort({ server, user, clock }: DirectPortOptions): Kubernet
 
   async function ask(request: Request, { signal = never }: CallOptions = {}): Promise<Reply> {
     const { verb, resource, namespace, name, subresource = '', query, body, contentType } = request;
-    const asked = { verb, what: name === undefined ? resource.plural : `${resource.plural} ${name}` };
+    const type = subresource === '' ? resource.plural : `${resource.plural}/${subresource}`;
+    const asked = { verb, what: name === undefined ? type : `${type} ${name}` };
     if (isClosed || signal.aborted) throw cancelledError(asked);
     const wanted: ResourceRequest = {
       verb,
@@ -184,19 +185,13 @@ function plain(value: unknown): Json {
 
 function watchEvent<T extends KubernetesObject>(event: JsonObject, { plural }: Resource, clock: Clock): WatchEvent<T> {
   const { type, object } = event;
-  switch (type) {
-    case 'ADDED':
-    case 'MODIFIED':
-    case 'DELETED':
-      return { type: eventTypes[type], object: object as unknown as T };
-    case 'BOOKMARK':
-      return { type: 'bookmark', resourceVersion: textAt(object, 'metadata.resourceVersion') };
-    default: {
-      const httpStatus = isObject(object) && typeof object['code'] === 'number' ? object['code'] : 500;
-      const refusal = { httpStatus, retryAfter: undefined, status: object };
-      throw refusalError(refusal, { verb: 'watch', what: plural }, clock.nowMs());
-    }
+  if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') {
+    return { type: eventTypes[type], object: object as unknown as T };
   }
+  if (type === 'BOOKMARK') return { type: 'bookmark', resourceVersion: textAt(object, 'metadata.resourceVersion') };
+  const httpStatus = isObject(object) && typeof object['code'] === 'number' ? object['code'] : 500;
+  const refusal = { httpStatus, retryAfter: undefined, status: object };
+  throw refusalError(refusal, { verb: 'watch', what: plural }, clock.nowMs());
 }
 
 function cut(): ClusterError {

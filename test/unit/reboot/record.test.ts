@@ -77,7 +77,20 @@ describe('the record of a reboot on the Node', () => {
     expect(recordedState(nodeWith(undefined, 'rebooting'), 'boot-1', nowMs).state.phase).toBe('verifying');
   });
 
-  it.each(['waiting', 'wanted', 'anything'])('damaged while %s: nothing was taken yet', (label) => {
-    expect(recordedState(nodeWith('{', label), 'boot-1', nowMs).state.phase).toBe('idle');
+  it.each(['waiting', 'wanted', undefined])('damaged while %s: what it may have taken is given back', (label) => {
+    const { state: recovered } = recordedState(nodeWith('{', label), 'boot-1', nowMs);
+    expect(recovered).toMatchObject({ phase: 'releasing', bootId: 'boot-1', cordonedByUs: false });
+  });
+
+  it('damaged under a label that there is not yet: it may be one of a reboot', () => {
+    expect(recordedState(nodeWith('{', 'warming-up'), 'boot-1', nowMs).state.phase).toBe('verifying');
+  });
+
+  it('may have a reason that only a newer agent knows', () => {
+    const text = encodeState(state).replace(`"code":"${state.reason.code}"`, '"code":"invented-later"');
+    expect(decodeState(text)).toMatchObject({
+      ok: true,
+      value: { phase: state.phase, reason: { code: 'unknown-facts' } },
+    });
   });
 });

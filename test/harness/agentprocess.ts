@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { mainScript } from './command.ts';
 import { eventually } from './eventually.ts';
+import type { RebootingHost } from './rebootinghost.ts';
 import type { ServiceAccountMount } from './serviceaccount.ts';
 
 /** One line of the agent's log. */
@@ -24,6 +25,8 @@ export interface AgentSettings {
     /** The `cluster` section of its configuration. */
     readonly settings?: object;
   };
+  /** Reboots are on, of this host, by the `reboot` section of its configuration. */
+  readonly reboots?: { readonly host: RebootingHost; readonly settings: object };
   /** How far its wall clock is ahead of the real one. */
   readonly clockOffsetMs?: number;
 }
@@ -52,7 +55,7 @@ export class AgentProcess {
 
   /** Resolves when it has reached the runtime. */
   static async start(settings: AgentSettings): Promise<AgentProcess> {
-    const { endpoint, stateDirectory, images, cluster, clockOffsetMs = 0 } = settings;
+    const { endpoint, stateDirectory, images, cluster, reboots, clockOffsetMs = 0 } = settings;
     const config = join(stateDirectory, 'config.yaml');
     const content = {
       stateDirectory,
@@ -60,6 +63,7 @@ export class AgentProcess {
       http: { address: '' },
       images,
       ...(cluster?.settings === undefined ? {} : { cluster: cluster.settings }),
+      ...(reboots === undefined ? {} : { reboot: reboots.settings }),
     };
     const membership = [
       ...(cluster === undefined ? [] : ['--node-name', cluster.nodeName]),
@@ -72,11 +76,12 @@ export class AgentProcess {
     const node = [process.execPath, '--expose-gc', ...imports];
     const agentCommand = [...node, mainScript, 'agent', '--config', config, ...membership];
     const pod = cluster !== undefined && 'serviceAccount' in cluster ? cluster : undefined;
-    const [program = '', ...args] = pod?.serviceAccount.command(agentCommand) ?? agentCommand;
+    const inPod = pod?.serviceAccount.command(agentCommand) ?? agentCommand;
+    const [program = '', ...args] = (await reboots?.host.command(inPod)) ?? inPod;
     const probes = { NODETENDER_CLOCK_OFFSET_MS: String(clockOffsetMs), NODETENDER_HEAP_FILE: heapFile };
     const server =
       pod === undefined ? {} : { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(pod.port) };
-    const env = { ...process.env, ...probes, ...server };
+    const env = { ...process.env, ...probes, ...server, ...reboots?.host.environment };
     const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const agent = new AgentProcess(child, heapFile);
     await agent.logged('container runtime');

@@ -8,6 +8,7 @@ import { RuntimeStore } from '../emulators/runtime/store.ts';
 import { AgentProcess, type ClusterAccess } from './agentprocess.ts';
 import type { Clients } from './clients.ts';
 import { MemberNode } from './membernode.ts';
+import type { RebootingHost } from './rebootinghost.ts';
 
 export interface ClusterNodeOptions {
   readonly clients: Clients;
@@ -16,6 +17,9 @@ export interface ClusterNodeOptions {
   readonly access?: ClusterAccess;
   /** The `cluster` section of the agent's configuration. */
   readonly cluster?: object;
+  /** The machine that its agent may reboot, and the `reboot` section of its configuration. */
+  readonly reboots?: { readonly host: RebootingHost; readonly settings: object };
+  readonly labels?: Readonly<Record<string, string>>;
   /** Beside those that make an unused image of last week go at once. */
   readonly images?: object;
 }
@@ -39,7 +43,7 @@ export class ClusterNode extends MemberNode {
   static async create(options: ClusterNodeOptions): Promise<ClusterNode> {
     const node = new ClusterNode(options, await mkdtemp(join(tmpdir(), 'nodetender-')));
     await node.server.start();
-    await node.register();
+    await node.register(options.labels);
     return node;
   }
 
@@ -55,7 +59,7 @@ export class ClusterNode extends MemberNode {
   }
 
   async startAgent(): Promise<AgentProcess> {
-    const { clients, access, cluster, images, name } = this.#options;
+    const { clients, access, cluster, reboots, images, name } = this.#options;
     this.#agent = await AgentProcess.start({
       endpoint: this.server.endpoint,
       stateDirectory: this.#folder,
@@ -65,6 +69,7 @@ export class ClusterNode extends MemberNode {
         nodeName: name,
         ...(cluster === undefined ? {} : { settings: cluster }),
       },
+      ...(reboots === undefined ? {} : { reboots }),
     });
     return this.#agent;
   }

@@ -9,6 +9,7 @@ import {
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, createServer, request as httpsRequest, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { CertificateAuthority } from './certificates.ts';
@@ -22,6 +23,8 @@ export interface PassingRequest {
   readonly path: string;
   readonly isWatch: boolean;
   readonly token: string | undefined;
+  /** Of a write. */
+  readonly body: string;
 }
 
 /** One that a fault has struck. */
@@ -42,6 +45,10 @@ export interface PassingFault {
   readonly delayMs?: number;
   /** The API server does what was asked, and the answer never arrives: the stream is cut. */
   readonly loseAnswer?: boolean;
+  /** Called with each request that the fault strikes, and waited for, before it arrives; with `loseAnswer` when it is answered. */
+  readonly onStrike?: (request: PassingRequest) => Promise<void> | void;
+  /** It does not arrive. */
+  readonly loseRequest?: boolean;
 }
 
 const upstreamSockets = 64;
@@ -129,19 +136,26 @@ export class FaultProxy {
   async #pass(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    const fault = this.#take(passingOf(request));
+    const passing = await passingOf(request);
+    const fault = this.#take(passing);
+    if (fault?.loseAnswer !== true) await fault?.onStrike?.(passing);
+    if (fault?.loseRequest === true) {
+      cutStream(response);
+      return;
+    }
     if (fault?.delayMs !== undefined) await delay(fault.delayMs);
     if (fault?.refuse !== undefined) {
       refuse(response, fault.refuse);
       return;
     }
-    const answer = await this.#ask(request, response);
+    const answer = await this.#ask(request, passing.body, response);
     if (answer === undefined || fault?.loseAnswer === true) {
+      if (fault?.loseAnswer === true) await fault.onStrike?.(passing);
       answer?.resume();
       cutStream(response);
       return;
     }
-    if (passingOf(request).isWatch) this.#watches.add(response);
+    if (passing.isWatch) this.#watches.add(response);
     response.once('close', () => this.#watches.delete(response));
     response.writeHead(answer.statusCode ?? 502, passedOn(answer.headers));
     // HTTP/1.1 keeps the head back until there is a body; HTTP/2 does not, and has no such method.
@@ -159,14 +173,18 @@ export class FaultProxy {
   }
 
   /** The API server's answer when its head is there; undefined where the API server could not be asked. */
-  async #ask(request: Http2ServerRequest, response: Http2ServerResponse): Promise<IncomingMessage | undefined> {
+  async #ask(
+    request: Http2ServerRequest,
+    body: string,
+    response: Http2ServerResponse,
+  ): Promise<IncomingMessage | undefined> {
     const { promise, resolve } = Promise.withResolvers<IncomingMessage | undefined>();
     const { method, url, headers } = request;
     const asked = httpsRequest(new URL(url, this.#target), { method, headers: passedOn(headers), agent: this.#agent });
     asked.once('response', resolve);
     asked.on('error', () => resolve(undefined));
     response.once('close', () => asked.destroy());
-    request.pipe(asked);
+    asked.end(body);
     return await promise;
   }
 }
@@ -182,9 +200,13 @@ function shownBy(authority: CertificateAuthority): { cert: string; key: string }
   return { cert: certificate, key };
 }
 
-function passingOf({ method, url, headers }: Http2ServerRequest): PassingRequest {
+/** What the client has given up by then counts as sent without a body. */
+async function passingOf(request: Http2ServerRequest): Promise<PassingRequest> {
+  const { method, url, headers } = request;
   const isWatch = new URL(url, 'https://any').searchParams.get('watch') === 'true';
-  return { method, path: url, isWatch, token: headers.authorization?.replace(/^Bearer /, '') };
+  const token = headers.authorization?.replace(/^Bearer /, '');
+  const body = method === 'GET' ? '' : await text(request).catch(() => '');
+  return { method, path: url, isWatch, token, body };
 }
 
 function passedOn(headers: IncomingMessage['headers']): OutgoingHttpHeaders {

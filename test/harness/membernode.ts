@@ -36,6 +36,11 @@ export class MemberNode {
     await this.#api.merge(`${this.#path}/status`, { status: { conditions: [condition] } });
   }
 
+  /** As its kubelet does when it starts. */
+  async reportBoot(bootID: string): Promise<void> {
+    await this.#api.merge(`${this.#path}/status`, { status: { nodeInfo: { bootID } } });
+  }
+
   /** A pod bound to this node, pending, as the kubelet finds it. */
   async bindPod(name: string, spec: Json): Promise<void> {
     await this.#api.create('/api/v1/namespaces/default/pods', {

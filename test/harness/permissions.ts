@@ -4,8 +4,8 @@ import { parse } from 'yaml';
 import type { AuditEvent } from './audit.ts';
 import type { Clients } from './clients.ts';
 
-/** Who may what, as the chart's list has it: `agent`, or a `person` with the commands. */
-type Role = 'agent' | 'person';
+/** Who may what, as the chart's list has it: `agent`, what it asks for besides where `reboots` are on, or a `person` with the commands. */
+type Role = 'agent' | 'reboots' | 'person';
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -54,13 +54,16 @@ export function permissionsListed(role: Role): string[] {
     .toSorted();
 }
 
-/** What these requests were, in the same words; one that asks for no resource by its path, and one that was refused as such. */
-export function permissionsUsed(events: readonly AuditEvent[]): string[] {
+/**
+ * What these requests were, in the same words, without the namespace where `listed` has them for all; one that asks for no
+ * resource by its path, and one that was refused as such.
+ */
+export function permissionsUsed(events: readonly AuditEvent[], listed: readonly string[] = []): string[] {
   const used = events.map(({ verb, apiGroup: group, resource, subresource, namespace, uri, code }) => {
-    const what =
-      resource === ''
-        ? `${verb} ${uri}`
-        : line(verb, group, subresource === '' ? resource : `${resource}/${subresource}`, namespace);
+    const named = subresource === '' ? resource : `${resource}/${subresource}`;
+    const everywhere = line(verb, group, named, '');
+    const known = listed.includes(everywhere) ? everywhere : line(verb, group, named, namespace);
+    const what = resource === '' ? `${verb} ${uri}` : known;
     return code === 401 || code === 403 ? `${what} (refused)` : what;
   });
   return [...new Set(used)].toSorted();

@@ -35,8 +35,8 @@ interface Seen {
 
 /** Plays the scheduler and the kubelets of a cluster without nodes: pods are bound, become ready, and end when deleted. */
 export class StandInNodes {
-  /** Where pods without a node go; undefined: they stay pending. */
-  target: string | undefined;
+  /** Where pods without a node go, as the scheduler would say at that moment; undefined: they stay pending. */
+  target: string | (() => string | undefined) | undefined;
   readonly #options: StandInOptions;
   readonly #watched: Watched<PodObject, Seen>;
   readonly #stop = new AbortController();
@@ -85,7 +85,7 @@ export class StandInNodes {
 
   #care(pod: Seen): void {
     const { startMs = 0 } = this.#options;
-    const { target } = this;
+    const target = typeof this.target === 'function' ? this.target() : this.target;
     if (pod.ending) {
       if (pod.endMs !== undefined) this.#once(`end ${pod.uid}`, pod.endMs, () => this.#end(pod));
     } else if (!pod.bound) {

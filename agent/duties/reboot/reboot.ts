@@ -18,7 +18,7 @@ import { queuedSinceMs } from '../../reboot/lock/queue.ts';
 import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
 import { Asking } from './asking.ts';
-import { NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
+import { type Condition, NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
 import { observationOf, ReadyTime } from './observing.ts';
@@ -202,7 +202,7 @@ export class RebootDuty {
     }
     const after = this.#state ?? before;
     watcher?.stepped(before, after, step.reason);
-    await this.#required.follow(rebootRequired(after), signal);
+    await this.#show(this.#required, rebootRequired(after), signal);
     if (untouched.has(after.phase)) await this.#lookAtHost(signal);
     const changed = step.effects.some(({ kind }) => !['wait', 'event', 'notify'].includes(kind));
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());
@@ -284,6 +284,16 @@ export class RebootDuty {
     this.#options.event({ ...note, action: 'Reboot' });
   }
 
+  /** A condition that cannot be written is tried again at the next step, and stands in the way of none. */
+  async #show(condition: NodeCondition, wanted: Condition, signal: AbortSignal): Promise<void> {
+    try {
+      await condition.follow(wanted, signal);
+    } catch (error) {
+      if (signal.aborted || !isNodetenderError(error)) throw error;
+      this.#options.log.warn({ error, condition: wanted.reason }, 'a condition of the Node could not be written');
+    }
+  }
+
   /** A host that denies a reboot is told of before one is wanted, and before anything is cordoned for one. */
   async #lookAtHost(signal: AbortSignal): Promise<void> {
     const { watcher, log } = this.#options;
@@ -293,7 +303,7 @@ export class RebootDuty {
       this.#told({ type: 'Warning', reason: 'RebootImpossible', note: denial });
     } else if (denial === undefined && this.#denial !== undefined) log.info('the host lets the agent reboot it again');
     this.#denial = denial;
-    await this.#possible.follow(rebootPossible(denial), signal);
+    await this.#show(this.#possible, rebootPossible(denial), signal);
   }
 
   /** What stands on the Node, read once and after each write without an answer. Undefined while there is no Node. */

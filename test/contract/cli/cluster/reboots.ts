@@ -43,9 +43,9 @@ export function describeReboots(the: CommandsSetting): void {
       expect(status).toBe(0);
       expect(stdout).toMatch(/^default +1\/1 +1 +1 +0 +3 +no reboot begins: 2 of 3 nodes/m);
       expect(stdout).toMatch(
-        /^default +web-1 +draining,NotReady +\d+s +nodetender-default-0 for \d+s +10m +sentinel +the pods are being evicted$/m,
+        /^default +web-1 +draining,NotReady +\d+s +nodetender-default-0 for \d+s +\d+m +sentinel +the pods are being evicted$/m,
       );
-      expect(stdout).toMatch(/web-2 .* next +10m +sentinel +pool default lets 1 at a time: web-1 holds nodetender-/);
+      expect(stdout).toMatch(/web-2 .* next +\d+m +sentinel +pool default lets 1 at a time: web-1 holds nodetender-/);
       expect(stdout).toMatch(/db-1 .* blocked by pods: x$/m);
       expect(stderr).toBe('\n3 nodes on the way\n');
       const one = JSON.parse((await here(['status', '-l', 'pool=web', '-o', 'json'])).stdout) as { nodes: object[] };

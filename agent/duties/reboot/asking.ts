@@ -1,4 +1,5 @@
-import type { Clock } from '../../clock.ts';
+import { backoffMs } from '../../backoff.ts';
+import type { Clock, Random } from '../../clock.ts';
 import { stateLabel } from '../../cluster/names.ts';
 import { type NodeObject, nodes, type PodObject, pods } from '../../cluster/objects.ts';
 import { podsBoundTo } from '../../cluster/pods.ts';
@@ -26,9 +27,15 @@ export interface AskingOptions {
   /** Nodes that hold a slot. */
   readonly holders: () => ReadonlySet<string>;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
+/** Whether this node is about to take a slot, or has one. */
+export type SlotIs = 'far' | 'near' | 'held';
+
 const deadlineMs = 30_000;
+/** While a sick pool keeps nodes waiting, each of them lists all nodes this often: there may be a thousand of them, for days. */
+const sickPoolBackoff = { firstMs: 60_000, longestMs: 30 * 60_000 };
 
 /** Asks those who have a say, and remembers the last answers. */
 export class Asking {
@@ -37,6 +44,7 @@ export class Asking {
     Question,
     { readonly askedAtMs: number; readonly answeredAtMs: number; readonly blockedBy: readonly Blocker[] }
   >();
+  #sickPool: { readonly blockedBy: readonly Blocker[]; readonly times: number; readonly untilMs: number } | undefined;
 
   constructor(options: AskingOptions) {
     this.#options = options;
@@ -53,25 +61,22 @@ export class Asking {
   }
 
   /**
-   * `slotIsNear`: only then is the health of the pool worth a list of its nodes. Rejects when `signal` aborts, and with
+   * Far from a slot the health of the pool is not worth a list of its nodes. Rejects when `signal` aborts, and with
    * ClusterError when a drain could not be tried: that says nothing about whether it would succeed.
    */
-  async ask(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<void> {
+  async ask(question: Question, slotIs: SlotIs, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const askedAtMs = clock.monotonicMs();
-    const blockedBy = await this.#blockers(question, slotIsNear, signal);
+    const blockedBy = await this.#blockers(question, slotIs, signal);
     signal.throwIfAborted();
     this.#answers.set(question, { askedAtMs, answeredAtMs: clock.monotonicMs(), blockedBy });
   }
 
-  async #blockers(question: Question, slotIsNear: boolean, signal: AbortSignal): Promise<readonly Blocker[]> {
-    const { config, host } = this.#options;
-    const { hooks } = config();
+  async #blockers(question: Question, slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { hooks } = this.#options.config();
     switch (question) {
       case 'gates':
-        return (
-          await Promise.all([this.#gates(signal), host.blockers(signal), slotIsNear ? this.#pool(signal) : []])
-        ).flat();
+        return await this.#allGates(slotIs, signal);
       case 'drain':
         return await this.#rehearsal(signal);
       case 'before-reboot':
@@ -83,6 +88,20 @@ export class Asking {
       default:
         return question satisfies never;
     }
+  }
+
+  /** A list of all nodes is the dearest question, and answers nothing where another gate blocks. */
+  async #allGates(slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
+    const { host, clock, random } = this.#options;
+    const blockedBy = (await Promise.all([this.#gates(signal), host.blockers(signal)])).flat();
+    if (blockedBy.length > 0 || slotIs === 'far') return blockedBy;
+    const sick = this.#sickPool;
+    if (slotIs === 'near' && sick !== undefined && clock.monotonicMs() < sick.untilMs) return sick.blockedBy;
+    const found = await this.#pool(signal);
+    const times = (sick?.times ?? 0) + 1;
+    const untilMs = clock.monotonicMs() + backoffMs(times, sickPoolBackoff, random);
+    this.#sickPool = found.length === 0 ? undefined : { blockedBy: found, times, untilMs };
+    return found;
   }
 
   async #gates(signal: AbortSignal): Promise<readonly Blocker[]> {

@@ -17,7 +17,7 @@ import { decodeState, recordedState } from '../../reboot/record.ts';
 import { queuedSinceMs } from '../../reboot/lock/queue.ts';
 import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
-import { Asking } from './asking.ts';
+import { Asking, type SlotIs } from './asking.ts';
 import { type Condition, NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
@@ -218,7 +218,7 @@ export class RebootDuty {
         await this.#write(effect.kind, effect.state, seen, signal);
         return;
       case 'ask':
-        await this.#asking.ask(effect.question, this.#isSlotNear(), signal);
+        await this.#asking.ask(effect.question, this.#slotIs(), signal);
         return;
       case 'acquire': {
         const attempt = await lock?.acquire(signal);
@@ -330,9 +330,10 @@ export class RebootDuty {
     return state;
   }
 
-  #isSlotNear(): boolean {
+  #slotIs(): SlotIs {
     const facts = this.#lock.current?.facts();
-    return facts?.kind === 'held' || (facts?.kind === 'none' && facts.turn);
+    if (facts?.kind === 'held') return 'held';
+    return facts?.turn === true ? 'near' : 'far';
   }
 
   #pools(): Pools {

@@ -34,6 +34,8 @@ export class OneNode {
   readonly admin: KubernetesPort = this.port('admin');
   readonly events: RebootEvent[] = [];
   readonly notes: Note[] = [];
+  /** Every request of the agent, as `GET /path`. */
+  readonly requests: string[] = [];
   /** The Node each time that its state has changed, by that state. */
   readonly seen = new Map<string, NodeObject>();
   paused: string | false = false;
@@ -125,6 +127,11 @@ export class OneNode {
   port(user: string): KubernetesPort {
     const { server, clock } = this;
     const transport = new InMemoryTransport({ server, user, clock });
+    const send = transport.send.bind(transport);
+    transport.send = async (request, signal) => {
+      if (user === 'agent') this.requests.push(`${request.method} ${request.path}`);
+      return await send(request, signal);
+    };
     const rate = { perSecond: 1_000, burst: 10_000 };
     return new KubernetesClient({ transport, clock, random: () => 0.5, userAgent: 'nodetender/test', rate });
   }

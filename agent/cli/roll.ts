@@ -2,12 +2,12 @@ import { nodeAnnotations } from '../cluster/names.ts';
 import type { NodeView } from '../cluster/node.ts';
 import type { Config } from '../config/load.ts';
 import { type Limits, shortage } from '../reboot/lock/budget.ts';
-import { heldSlots } from '../reboot/lock/holders.ts';
+import { heldSlots, holdingLimits } from '../reboot/lock/holders.ts';
 import { judgePool, type PoolHealth } from '../reboot/lock/poolhealth.ts';
 import { poolOf, type Pools, poolsOf, slotsOf } from '../reboot/lock/pools.ts';
+import { queuedSinceMs } from '../reboot/lock/queue.ts';
 import { isHeldBy } from '../reboot/lock/slot.ts';
 import { describeWait } from '../reboot/lock/wording.ts';
-import { queuedSinceMs } from '../reboot/lock/queue.ts';
 import type { Phase, State } from '../reboot/state.ts';
 import { openRequest, recordOf } from './rebootrecord.ts';
 import type { SeenSlot } from './slots.ts';
@@ -117,13 +117,7 @@ function troublesOf(
   { settings, drain }: RollSettings,
   nowMs: number,
 ): Troubles {
-  const { rebootDeadlineMs, verifyDeadlineMs } = settings;
-  const limits = {
-    comesBackWithinMs: rebootDeadlineMs,
-    holdsAtMostMs: (drain.timeoutMs ?? Number.POSITIVE_INFINITY) + rebootDeadlineMs + verifyDeadlineMs,
-    graceMs: GRACE_MS,
-    pools,
-  };
+  const limits = { ...holdingLimits(settings, drain), graceMs: GRACE_MS, pools };
   const holders = new Map(
     nodes.map((node) => {
       const { name, uid, ready } = node;

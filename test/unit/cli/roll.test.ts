@@ -120,7 +120,7 @@ describe('the roll', () => {
   });
 
   it('says what is wrong with a holder', () => {
-    const ago = { acquiredAtMs: nowMs - 40 * minuteMs, renewedAtMs: nowMs - 35 * minuteMs };
+    const ago = { acquiredAtMs: nowMs - 60 * minuteMs, renewedAtMs: nowMs - 50 * minuteMs };
     const lost = member('web-1', { phase: 'rebooting', ...wanted(50) }, { ready: false });
     expect(roll([lost], [heldBy('web-1', ago)]).nodes[0]?.reason).toMatchObject({
       code: 'never-came-back',

@@ -1,0 +1,69 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Draining } from '../../../../agent/duties/reboot/draining.ts';
+import { createLogger } from '../../../../agent/observe/log.ts';
+import { EmulatedCluster, kuredsDefaults } from '../../reboot/drain/emulatedcluster.ts';
+
+let cluster: EmulatedCluster;
+let draining: Draining;
+let outcomes: string[];
+let changes: number;
+beforeEach(async () => {
+  cluster = await EmulatedCluster.create();
+  outcomes = [];
+  changes = 0;
+  const { clock, port } = cluster;
+  draining = new Draining({
+    port,
+    nodeName: 'node-1',
+    options: () => ({ ...kuredsDefaults, timeoutMs: 60_000 }),
+    onChange: () => (changes += 1),
+    onWarning: () => undefined,
+    watcher: {
+      drainEnded: (outcome, ms) => void outcomes.push(`${outcome} after ${ms} ms`),
+      evictionAnswered: (result) => void outcomes.push(result),
+    },
+    clock,
+    random: () => 0.5,
+    log: createLogger({ level: 'error', stream: { write: () => undefined } }),
+  });
+});
+
+const forever = new AbortController().signal;
+
+describe('the drain beside the machine', () => {
+  it('runs once, tells how far it is and since when, and that it is done', async () => {
+    const pod = await cluster.clock.run(cluster.pod('web-1'));
+    expect(draining.facts()).toEqual({ kind: 'none' });
+    draining.start(forever);
+    draining.start(forever);
+    await cluster.clock.advance(500);
+    expect(draining.facts()).toMatchObject({ kind: 'running', podsLeft: 1, unchangedForMs: 500 });
+    await cluster.clock.advance(10_000);
+    expect(draining.facts()).toMatchObject({ kind: 'done' });
+    expect(cluster.evictions()).toEqual([pod.metadata.name]);
+    expect(outcomes).toEqual(['accepted', 'drained after 1000 ms']);
+    expect(changes).toBeGreaterThan(1);
+  });
+
+  it('says why it has failed and for how long it has, until it is stopped', async () => {
+    cluster.stuck.add('web-1');
+    await cluster.clock.run(cluster.pod('web-1'));
+    draining.start(forever);
+    await cluster.clock.advance(70_000);
+    expect(draining.facts()).toMatchObject({ kind: 'failed', failedForMs: 10_000 });
+    expect(draining.facts()).toHaveProperty('reason', expect.stringContaining('default/web-1: still ending'));
+    await cluster.clock.run(draining.stop());
+    expect(draining.facts()).toEqual({ kind: 'none' });
+  });
+
+  it('has no request under way any more when it has been stopped', async () => {
+    await cluster.clock.run(cluster.pod('web-1'));
+    cluster.server.faults.add({ matches: ({ subresource }) => subresource === 'eviction', latencyMs: 5_000 });
+    draining.start(forever);
+    await cluster.clock.advance(1_000);
+    await cluster.clock.run(draining.stop());
+    expect(cluster.server.watchCount).toBe(0);
+    expect(draining.facts()).toEqual({ kind: 'none' });
+    expect(outcomes).toEqual([expect.stringMatching(/^stopped/)]);
+  });
+});

@@ -7,6 +7,7 @@ import { type Cluster, withCluster } from './cluster.ts';
 import { exitStatus, type Host } from './host.ts';
 import { holderState, lockColumns, type SlotLine } from './lockcolumns.ts';
 import type { ClusterOptions } from './options.ts';
+import { recordOf } from './rebootrecord.ts';
 import { listSlots, type SeenSlot } from './slots.ts';
 import { printable, renderTable } from './table.ts';
 
@@ -103,17 +104,17 @@ async function release(
 }
 
 /** What a person has to know before. */
-function risk(line: SlotLine): string {
-  const { slot, node } = line;
+function risk({ slot, node }: SlotLine): string {
   const who = slot.holder?.node ?? '';
   const next = `Once it is free, the next node of pool ${slot.pool} may be drained and rebooted at once`;
   if (node === undefined) return `There is no such Node any more. ${next}.`;
-  const state = holderState(line);
+  const phase = recordOf(node).state?.phase ?? 'idle';
+  const reboot = phase === 'idle' ? 'has no reboot under way' : `is in the middle of a reboot (${phase})`;
   if (!node.ready) {
-    return `${who} is not Ready, its reboot is at "${state}". ${next}, while ${who} is still down: if it never comes back, delete the Node, which frees the slot, too.`;
+    return `${who} is not Ready and ${reboot}. ${next}, while ${who} is still down. If it never comes back, delete the Node: that frees the slot, too.`;
   }
-  if (state === 'idle') return `${who} is Ready and has no reboot under way. ${next}.`;
-  return `${who} is Ready and its reboot goes on ("${state}"). ${next}, so that two nodes are down together: ${who} sees the loss and backs out only before the host is told to reboot. nodetender hold ${who} makes it give the slot back by itself.`;
+  if (phase === 'idle') return `${who} is Ready and ${reboot}. ${next}.`;
+  return `${who} is Ready and ${reboot}. ${next}, so that two nodes are down together: ${who} sees the loss and backs out only where the host has not been told yet. nodetender hold ${who} makes it back out and give the slot back by itself.`;
 }
 
 /** The slots that a person means by their name or by that of their holder. Throws `cluster/not-found` and `usage`. */

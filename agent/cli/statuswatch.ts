@@ -12,6 +12,8 @@ import { printable } from './table.ts';
 
 /** Ages are in whole seconds. */
 const REDRAW_MS = 1_000;
+/** Until there is something to draw. */
+const FIRST_LOOK_MS = 50;
 
 const screen = { clear: '\u001B[2J', home: '\u001B[H', endOfLine: '\u001B[K', endOfScreen: '\u001B[J' };
 
@@ -53,7 +55,7 @@ export async function watchRoll(cluster: Cluster, view: RollView, host: Host): P
           drawn(`${text}${remarks(current(watchedNodes.values()), undefined)}${problem ?? ''}`, terminal.rows),
         );
       }
-      await cluster.clock.sleep(REDRAW_MS, until);
+      await cluster.clock.sleep(isSynced() ? REDRAW_MS : FIRST_LOOK_MS, until);
     }
   };
   const begin = async (): Promise<void> => {

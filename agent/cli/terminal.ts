@@ -41,9 +41,14 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    columns: columnsFrom(env['COLUMNS']) ?? (stdout.isTTY ? stdout.columns : undefined),
+    // Asked anew each time: a window may be made larger or smaller while something is watched.
+    get columns() {
+      return columnsFrom(env['COLUMNS']) ?? (stdout.isTTY ? stdout.columns : undefined);
+    },
     isLive: stderr.isTTY && env['TERM'] !== 'dumb',
-    rows: stdout.isTTY && env['TERM'] !== 'dumb' ? stdout.rows : undefined,
+    get rows() {
+      return stdout.isTTY && env['TERM'] !== 'dumb' ? stdout.rows : undefined;
+    },
     ask: stdin.isTTY && stderr.isTTY ? askAtKeyboard : undefined,
     paint: (color, text) => styleText(color, text, { stream: stdout }),
   };

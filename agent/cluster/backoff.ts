@@ -1,20 +1,9 @@
+import { type Backoff, backoffMs } from '../backoff.ts';
 import type { Random } from '../clock.ts';
 import { ClusterError } from './errors.ts';
 
-export interface Backoff {
-  readonly firstMs: number;
-  readonly maxMs: number;
-}
-
 /** A Retry-After beyond this is taken for a mistake. */
 const maxRetryAfterMs = 300_000;
-
-/** How long to wait after the nth failure in a row: doubling up to `maxMs`, and randomly half of it or more. */
-export function backoffMs({ firstMs, maxMs }: Backoff, failures: number, random: Random): number {
-  // Beyond 2^30 the doubling would leave the range of exact integers, and every maximum has been reached long before.
-  const fullMs = Math.min(maxMs, firstMs * 2 ** Math.min(30, Math.max(0, failures - 1)));
-  return fullMs / 2 + (fullMs / 2) * random();
-}
 
 /** As `backoffMs`, and not before the time that the server named with `error`. */
 export function retryMs(backoff: Backoff, failures: number, error: unknown, random: Random): number {

@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../clock.ts';
 import { messageOf } from '../errors.ts';
-import { type Backoff, retryMs } from './backoff.ts';
+import { type Backoff } from '../backoff.ts';
+import { retryMs } from './backoff.ts';
 import { type Deadline, type Stopped, withinDeadline } from '../deadline.ts';
 import { type Asked, cancelledError, ClusterError, deadlineError, refusalError } from './errors.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
@@ -44,7 +45,7 @@ const maxEventBytes = 4 * 1024 * 1024;
 
 /** Longer outages are for callers to decide on. */
 const maxAttempts = 4;
-const retryBackoff: Backoff = { firstMs: 500, maxMs: 5_000 };
+const retryBackoff: Backoff = { firstMs: 500, longestMs: 5_000 };
 
 /** Questions and answers in JSON: limits, deadlines, retries where they are safe, refusals as typed errors. */
 export class ApiConnection {

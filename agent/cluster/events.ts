@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { Bell } from '../bell.ts';
 import type { Clock, Random } from '../clock.ts';
 import { isNodetenderError } from '../errors.ts';
-import { type Backoff, retryMs } from './backoff.ts';
+import { type Backoff } from '../backoff.ts';
+import { retryMs } from './backoff.ts';
 import type { KubernetesObject, KubernetesPort, Resource } from './port.ts';
 import { type Rate, TokenBucket } from './tokenbucket.ts';
 
@@ -46,7 +47,7 @@ const maxWaiting = 32;
 const rate: Rate = { burst: 25, perSecond: 1 / 60 };
 /** Told this often in one life of the agent, an Event is remembered without asking the API server again. */
 const maxRemembered = 256;
-const retryBackoff: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 /** An API server that is away for longer than this has lost the Events of others, too. */
 const maxTries = 30;
 

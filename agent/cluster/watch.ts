@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../clock.ts';
 import { isNodetenderError, messageOf } from '../errors.ts';
-import { type Backoff, retryMs } from './backoff.ts';
+import { type Backoff } from '../backoff.ts';
+import { retryMs } from './backoff.ts';
 import { ClusterError } from './errors.ts';
 import type { KubernetesObject, KubernetesPort, Resource, Scope, WatchEvent } from './port.ts';
 import { WatchGuard } from './watchguard.ts';
@@ -38,7 +39,7 @@ interface Known<V> {
  */
 const watchSeconds = { least: 3_000, most: 3_600 };
 
-const retryBackoff: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 
 /** A watch that ends sooner counts as failed, or a proxy that closes each at once would be asked without a pause. */
 const healthyWatchMs = 10_000;

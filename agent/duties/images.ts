@@ -86,7 +86,7 @@ export class ImageDuty {
     const everyMs = (): number =>
       this.#failedSamples === 0
         ? config().images.sampleEveryMs
-        : Math.min(config().images.sampleEveryMs, backoffMs(this.#failedSamples, SAMPLE_RETRY, random));
+        : Math.min(config().images.sampleEveryMs, backoffMs(SAMPLE_RETRY, this.#failedSamples, random));
     const onFailure = (error: unknown): void => {
       this.#failedSamples += 1;
       log[this.#failedSamples === 1 ? 'warn' : 'debug']({ error }, 'use of images could not be sampled');

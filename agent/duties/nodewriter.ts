@@ -1,6 +1,7 @@
 import { Bell } from '../bell.ts';
 import type { Clock, Random } from '../clock.ts';
-import { type Backoff, retryMs } from '../cluster/backoff.ts';
+import { type Backoff } from '../backoff.ts';
+import { retryMs } from '../cluster/backoff.ts';
 import { annotationsPatch, type nodeAnnotations } from '../cluster/names.ts';
 import { nodes } from '../cluster/objects.ts';
 import type { KubernetesPort } from '../cluster/port.ts';
@@ -18,7 +19,7 @@ export interface NodeWriterOptions {
   readonly log: Logger;
 }
 
-const retryBackoff: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 /** The kubelet ends a pod 30 s after it asked; the last removals come first. */
 const lastWriteMs = 5_000;
 

@@ -63,7 +63,7 @@ export async function reachRuntime(options: ReachOptions, signal: AbortSignal): 
       if (messageOf(error) !== said && !signal.aborted)
         log.warn({ error }, 'container runtime not reached; trying again');
       said = messageOf(error);
-      await clock.sleep(backoffMs(failures, RETRY, random), signal);
+      await clock.sleep(backoffMs(RETRY, failures, random), signal);
     }
   }
   channel?.close();

@@ -24,7 +24,7 @@ export async function keepSchedule(options: ScheduleOptions, signal: AbortSignal
   let failures = 0;
   onNextRun(timer.nextRunMs());
   while (!signal.aborted) {
-    await untilDueOrRetry(timer, failures === 0 ? undefined : backoffMs(failures, RETRY, random), clock, signal);
+    await untilDueOrRetry(timer, failures === 0 ? undefined : backoffMs(RETRY, failures, random), clock, signal);
     if (signal.aborted) return;
     await timer.begin();
     onNextRun(timer.nextRunMs());

@@ -184,7 +184,7 @@ export class History {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     const count = (entry.failure?.count ?? 0) + 1;
-    const retryAtMs = this.#options.clock.nowMs() + backoffMs(count, BACKOFF, random);
+    const retryAtMs = this.#options.clock.nowMs() + backoffMs(BACKOFF, count, random);
     this.#entries.set(id, { ...entry, failure: { count, retryAtMs, message: message.slice(0, MESSAGE_LIMIT) } });
   }
 

@@ -28,7 +28,7 @@ export async function lookPatiently({ gatherer, clock, random, signal }: LookOpt
     } catch (error) {
       if (tries >= TRIES || signal?.aborted === true) throw error;
     }
-    await clock.sleep(backoffMs(tries, WAIT, random), signal);
+    await clock.sleep(backoffMs(WAIT, tries, random), signal);
     signal?.throwIfAborted();
   }
 }

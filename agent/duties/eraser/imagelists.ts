@@ -1,6 +1,7 @@
 import { Bell } from '../../bell.ts';
 import type { Clock, Random } from '../../clock.ts';
-import { type Backoff, retryMs } from '../../cluster/backoff.ts';
+import { type Backoff } from '../../backoff.ts';
+import { retryMs } from '../../cluster/backoff.ts';
 import type { Note } from '../../cluster/events.ts';
 import { annotationsPatch, nodeAnnotations } from '../../cluster/names.ts';
 import type { NodeView } from '../../cluster/node.ts';
@@ -63,7 +64,7 @@ const silenceMs = 30_000;
 const spreadMs = 10_000;
 /** Names in one line of the log. */
 const maxLogged = 100;
-const retry: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+const retry: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 
 /** A list that is run on this node. */
 interface UnderWay {

@@ -99,7 +99,7 @@ export class Asking {
     if (slotIs === 'near' && sick !== undefined && clock.monotonicMs() < sick.untilMs) return sick.blockedBy;
     const found = await this.#pool(signal);
     const times = (sick?.times ?? 0) + 1;
-    const untilMs = clock.monotonicMs() + backoffMs(times, sickPoolBackoff, random);
+    const untilMs = clock.monotonicMs() + backoffMs(sickPoolBackoff, times, random);
     this.#sickPool = found.length === 0 ? undefined : { blockedBy: found, times, untilMs };
     return found;
   }

@@ -159,7 +159,7 @@ export class RebootDuty {
         failures += 1;
         steps = 0;
         log.warn({ error, failures }, 'a step of the reboot could not be done; it is tried again');
-        await this.#rest(backoffMs(failures, failedBackoff, random), signal);
+        await this.#rest(backoffMs(failedBackoff, failures, random), signal);
         await clock.sleep(failedBackoff.firstMs, signal);
       }
     }
@@ -223,6 +223,8 @@ export class RebootDuty {
       case 'acquire': {
         const attempt = await lock?.acquire(signal);
         log.info({ ...attempt }, 'a slot was tried for');
+        // It goes with its holder's Node: is that still the one we know?
+        if (attempt?.kind === 'refused' && attempt.code === 'taken-away') this.#isUnsure = true;
         return;
       }
       case 'confirm':

@@ -44,7 +44,7 @@ export async function deliver(target: Target, message: Message, around: Surround
       return { kind: 'dropped', error: failure.error };
     }
     const askedMs = Math.min(failure.retryAfterMs, BACKOFF.longestMs);
-    await around.clock.sleep(Math.max(askedMs, backoffMs(attempt, BACKOFF, around.random)), around.signal);
+    await around.clock.sleep(Math.max(askedMs, backoffMs(BACKOFF, attempt, around.random)), around.signal);
   }
 }
 

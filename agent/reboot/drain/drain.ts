@@ -1,6 +1,7 @@
 import { Bell } from '../../bell.ts';
 import type { Clock, Random } from '../../clock.ts';
-import { type Backoff, backoffMs, retryMs } from '../../cluster/backoff.ts';
+import { type Backoff, backoffMs } from '../../backoff.ts';
+import { retryMs } from '../../cluster/backoff.ts';
 import { ClusterError } from '../../cluster/errors.ts';
 import { nodes, pods } from '../../cluster/objects.ts';
 import { podsBoundTo } from '../../cluster/pods.ts';
@@ -51,7 +52,7 @@ export type DrainOutcome =
   /** By the caller's signal. */
   | { readonly status: 'stopped' };
 
-const retryBackoff: Backoff = { firstMs: 1_000, maxMs: 30_000 };
+const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 30_000 };
 
 /** Answers that another try does not change. */
 const hopeless: ReadonlySet<string> = new Set(['cluster/forbidden', 'cluster/invalid', 'cluster/not-found']);

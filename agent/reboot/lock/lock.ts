@@ -1,6 +1,6 @@
 import { Bell } from '../../bell.ts';
 import type { Clock, Random } from '../../clock.ts';
-import { type Backoff, backoffMs } from '../../cluster/backoff.ts';
+import { type Backoff, backoffMs } from '../../backoff.ts';
 import type { ClusterError } from '../../cluster/errors.ts';
 import type { ObjectMeta } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
@@ -57,10 +57,14 @@ export interface LockSettings {
 /** What came of an attempt to get a slot. */
 export type Attempt =
   | { readonly kind: 'acquired'; readonly slot: string }
-  | { readonly kind: 'refused'; readonly code: Shortage['code'] | 'lost-race' | 'not-our-turn'; readonly text: string };
+  | {
+      readonly kind: 'refused';
+      readonly code: Shortage['code'] | 'lost-race' | 'taken-away' | 'not-our-turn';
+      readonly text: string;
+    };
 
 /** After more were held than may be: everybody who saw it gave back, and must not come back together. */
-const againBackoff: Backoff = { firstMs: 4_000, maxMs: 60_000 };
+const againBackoff: Backoff = { firstMs: 4_000, longestMs: 60_000 };
 
 /** The size of a pool changes seldom, and only a percentage depends on it: a list of all nodes that is rarely worth its price. */
 const poolSizesForMs = { attempt: 60_000, waiting: 3_600_000 };
@@ -195,8 +199,10 @@ export class RebootLock {
     const slot = this.#held?.slot;
     const isListed = listed.some((one) => one.name === slot && isHeldBy(one, this.#options.node));
     if (slot === undefined || !isListed) {
+      // By the garbage collector it is each time, where the Node was registered anew and we have not heard of it.
+      this.#comeBackLater();
       if (slot !== undefined) await this.#book.read(slot, signal);
-      return { kind: 'refused', code: 'lost-race', text: `${slot ?? 'the slot'} was taken from us at once` };
+      return { kind: 'refused', code: 'taken-away', text: `${slot ?? 'the slot'} was taken from us at once` };
     }
     const over = excess(listed, limits);
     if (over === undefined) {
@@ -204,11 +210,15 @@ export class RebootLock {
       this.#refusals = 0;
       return { kind: 'acquired', slot };
     }
-    this.#refusals += 1;
-    const { clock, random } = this.#options;
-    this.#notBeforeMs = clock.monotonicMs() + backoffMs(againBackoff, this.#refusals, random);
+    this.#comeBackLater();
     await this.#free(slot, undefined, signal);
     return { kind: 'refused', code: over.code, text: describeWait(over, limits) };
+  }
+
+  #comeBackLater(): void {
+    const { clock, random } = this.#options;
+    this.#refusals += 1;
+    this.#notBeforeMs = clock.monotonicMs() + backoffMs(againBackoff, this.#refusals, random);
   }
 
   async #free(name: string, hint: Hint | undefined, signal: AbortSignal): Promise<void> {

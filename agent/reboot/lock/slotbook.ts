@@ -1,6 +1,6 @@
 import { Bell } from '../../bell.ts';
 import type { Clock, Random } from '../../clock.ts';
-import { type Backoff, backoffMs } from '../../cluster/backoff.ts';
+import { type Backoff, backoffMs } from '../../backoff.ts';
 import type { ClusterError } from '../../cluster/errors.ts';
 import { poolLabel } from '../../cluster/names.ts';
 import { type LeaseObject, leases } from '../../cluster/objects.ts';
@@ -28,7 +28,7 @@ export interface SeenSlot extends Slot {
 export const slotDeadlineMs = 5_000;
 
 /** What the watch does not confirm by itself within a second or two is asked for. */
-const doubtBackoff: Backoff = { firstMs: 2_000, maxMs: 60_000 };
+const doubtBackoff: Backoff = { firstMs: 2_000, longestMs: 60_000 };
 
 /**
  * The Leases of all pools as far as they are known: what a watch tells, and above that the answers to our own requests for

@@ -78,7 +78,7 @@ function drainAgain(moment: Moment, drain: Extract<DrainFacts, { kind: 'failed' 
   const reason = failed(drain);
   if (state.retryAtMs === undefined) {
     const failures = state.failures + 1;
-    const retryAtMs = facts.nowMs + Math.round(backoffMs(failures, settings.backoff, random));
+    const retryAtMs = facts.nowMs + Math.round(backoffMs(settings.backoff, failures, random));
     return step(moment, { reason, change: { failures, retryAtMs }, untilMs: retryAtMs });
   }
   if (facts.nowMs < state.retryAtMs) return step(moment, { reason, untilMs: state.retryAtMs });

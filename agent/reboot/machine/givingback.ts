@@ -34,7 +34,7 @@ export function backOut(moment: Moment, reason: Reason): Step {
 export function fail(moment: Moment, reason: Reason): Step {
   const { state, facts, settings, random } = moment;
   const failures = state.failures + 1;
-  const retryAtMs = facts.nowMs + Math.round(backoffMs(failures, settings.backoff, random));
+  const retryAtMs = facts.nowMs + Math.round(backoffMs(settings.backoff, failures, random));
   return leave(moment, reason, { phase: 'backing-off', failures, retryAtMs });
 }
 

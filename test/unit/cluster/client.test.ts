@@ -113,7 +113,7 @@ describe.each<Protocol>(['h2', 'http/1.1'])('requests over %s', (protocol) => {
     const port = await setting.client();
     await port.get(nodes, name);
     expect(server.requests).toHaveLength(3);
-    expect(setting.clock.pauses).toEqual([375, 750]);
+    expect(setting.clock.pauses).toEqual([500, 1_000]);
   });
 
   it('do not go out anew after a server error, when they write', async () => {

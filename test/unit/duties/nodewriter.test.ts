@@ -31,7 +31,7 @@ it('what could not be written is written again with what was set meanwhile, the 
   await clock.advance(1_000);
   expect(written).toEqual([
     { atMs: 0, annotations: 'refused' },
-    { atMs: 750, annotations: { 'nodetender.dev/status': 'new', 'nodetender.dev/clean': 'value' } },
+    { atMs: 1_000, annotations: { 'nodetender.dev/status': 'new', 'nodetender.dev/clean': 'value' } },
   ]);
 });
 

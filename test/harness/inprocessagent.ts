@@ -76,6 +76,16 @@ export class InProcessAgent {
     await Promise.race([this.#ready.promise, ended()]);
   }
 
+  /** Its own, gone with it. */
+  get directory(): string {
+    return this.#directory;
+  }
+
+  /** Writes the section `reboot` of its configuration anew; the agent notices by itself. */
+  async setReboots(reboot: object): Promise<void> {
+    await writeFile(join(this.#directory, 'config.yaml'), JSON.stringify({ ...configuration, reboot }));
+  }
+
   /** As a SIGTERM does. */
   async stop(): Promise<void> {
     this.#stop.abort();

@@ -61,9 +61,14 @@ describe('the drain beside the machine', () => {
     cluster.server.faults.add({ matches: ({ subresource }) => subresource === 'eviction', latencyMs: 5_000 });
     draining.start(forever);
     await cluster.clock.advance(1_000);
-    await cluster.clock.run(draining.stop());
+    let whenStopped: string[] = [];
+    const stop = async (): Promise<void> => {
+      await draining.stop();
+      whenStopped = [...outcomes];
+    };
+    await cluster.clock.run(stop());
+    expect(whenStopped).toEqual([expect.stringMatching(/^stopped/)]);
     expect(cluster.server.watchCount).toBe(0);
     expect(draining.facts()).toEqual({ kind: 'none' });
-    expect(outcomes).toEqual([expect.stringMatching(/^stopped/)]);
   });
 });

@@ -13,8 +13,9 @@ export interface Measurements {
   readonly takenAt: string;
   readonly machine: string;
   readonly small?: readonly RemovalResult[];
+  readonly smallOnDisk?: readonly RemovalResult[];
   readonly large?: readonly RemovalResult[];
-  readonly planning?: PlanningResult;
+  readonly planning?: readonly PlanningResult[];
   readonly drain?: readonly DrainResult[];
   readonly handover?: readonly HandoverResult[];
   readonly cluster?: ClusterResult;
@@ -25,12 +26,14 @@ export interface Measurements {
 
 /** The tables of docs/performance.md. */
 export function tables(measurements: Measurements): string {
-  const { takenAt, machine, small, large, planning, cluster, drain, handover, memory, clusterMemory } = measurements;
+  const { takenAt, machine, small, smallOnDisk, large, planning, cluster, drain, handover, memory, clusterMemory } =
+    measurements;
   const sections = [`Measured on ${takenAt.slice(0, 10)}: ${machine}.`];
-  if (small) sections.push('### Small images', removalTable(small));
+  if (small) sections.push('### Small images, the store in memory', removalTable(small));
+  if (smallOnDisk) sections.push('### Small images, the store on the disk', removalTable(smallOnDisk));
   if (large) sections.push('### Images of many files', removalTable(large));
   if (small) sections.push(eventLoop(small));
-  if (planning) sections.push('### Planning', planningLine(planning));
+  if (planning) sections.push('### Planning', planning.map(planningLine).join('\n'));
   if (drain) sections.push('### Drains', drainTable(drain));
   if (handover) sections.push('### Handing a slot on', handoverTable(handover));
   if (cluster) sections.push(`### A cluster of ${cluster.agents} agents`, clusterTable(cluster));
@@ -107,9 +110,9 @@ function eventLoop(results: readonly RemovalResult[]): string {
   return `The agent's event loop meanwhile: 99 of 100 turns were delayed by less than ${maximum(delays).toFixed(0)} ms.`;
 }
 
-function planningLine({ images, containers, firstMs, medianMs, maxMs }: PlanningResult): string {
-  const times = `${medianMs.toFixed(1)} ms (median; longest ${maxMs.toFixed(1)}, first in a new process ${firstMs.toFixed(1)})`;
-  return `Deciding over ${images} images and ${containers} containers: ${times}.`;
+function planningLine({ policy, images, containers, firstMs, medianMs, maxMs }: PlanningResult): string {
+  const times = `${medianMs.toFixed(1)} ms (median; longest ${maxMs.toFixed(1)}, first ${firstMs.toFixed(1)})`;
+  return `- Deciding over ${images} images and ${containers} containers by ${policy}: ${times}.`;
 }
 
 function drainTable(results: readonly DrainResult[]): string {

@@ -8,5 +8,5 @@ export function describeMachine(): string {
     encoding: 'utf8',
   }).split('\n');
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB of memory`;
-  return `${cpus().length} × ${cpu?.model ?? 'unknown CPU'}, ${memory}, images on ${fileSystem}, Linux ${release()}, Node ${process.version}`;
+  return `${cpus().length} × ${cpu?.model ?? 'unknown CPU'}, ${memory}, disk of ${fileSystem}, Linux ${release()}, Node ${process.version}`;
 }

@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small large planning cluster drain handover memory clustermemory` only those,
+// Without arguments everything is measured; with some of `small disk large planning cluster drain handover memory clustermemory` only those,
 // the rest stays as it was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -27,14 +27,20 @@ const wanted = (section: string) => positionals.length === 0 || positionals.incl
 const earlier = isQuick ? {} : (JSON.parse(await readFile(json, 'utf8').catch(() => '{}')) as Partial<Measurements>);
 let measurements: Measurements = { ...earlier, takenAt: new Date().toISOString(), machine: describeMachine() };
 
-if (wanted('planning')) measurements = { ...measurements, planning: measurePlanning() };
+if (wanted('planning')) {
+  const planning = [measurePlanning('the default policy'), measurePlanning('rules of every kind')];
+  measurements = { ...measurements, planning };
+}
+const smallImages = { images: isQuick ? 100 : 1000, filesPerImage: 0 };
 if (wanted('small')) {
-  const load = { images: isQuick ? 100 : 1000, filesPerImage: 0 };
-  measurements = { ...measurements, small: await onBoth(measureSmallImages, load) };
+  measurements = { ...measurements, small: await onBoth(measureSmallImages, smallImages, 'memory') };
+}
+if (wanted('disk')) {
+  measurements = { ...measurements, smallOnDisk: await onBoth(measureSmallImages, smallImages, 'disk') };
 }
 if (wanted('large')) {
   const load = { images: isQuick ? 10 : 100, filesPerImage: 2000 };
-  measurements = { ...measurements, large: await onBoth(measureLargeImages, load) };
+  measurements = { ...measurements, large: await onBoth(measureLargeImages, load, 'disk') };
 }
 if (wanted('drain')) measurements = { ...measurements, drain: await measureDrains() };
 if (wanted('handover')) measurements = { ...measurements, handover: await measureHandovers() };
@@ -56,13 +62,16 @@ type Measure = (
   generation: (typeof generations)[number],
   load: Load,
   strategies: readonly Strategy[],
+  storage: 'disk' | 'memory',
 ) => Promise<RemovalResult[]>;
 
-async function onBoth(measure: Measure, load: Load): Promise<RemovalResult[]> {
+async function onBoth(measure: Measure, load: Load, storage: 'disk' | 'memory'): Promise<RemovalResult[]> {
   const results: RemovalResult[] = [];
   for (const generation of generations) {
-    console.error(`removing ${load.images} images from containerd ${generation}, in ${strategies.length} ways`);
-    results.push(...(await measure(generation, load, strategies)));
+    console.error(
+      `removing ${load.images} images from containerd ${generation} in ${storage}, in ${strategies.length} ways`,
+    );
+    results.push(...(await measure(generation, load, strategies, storage)));
   }
   return results;
 }

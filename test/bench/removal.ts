@@ -86,9 +86,10 @@ export async function measureSmallImages(
   generation: Generation,
   load: Load,
   strategies: readonly Strategy[],
+  storage: 'disk' | 'memory',
 ): Promise<RemovalResult[]> {
   const results: RemovalResult[] = [];
-  const first = await Containerd.launch(generation);
+  const first = await Containerd.launch(generation, { storage });
   let images: readonly MadeImage[];
   let template: Template;
   try {
@@ -100,7 +101,7 @@ export async function measureSmallImages(
   try {
     for (const strategy of strategies) {
       for (const besidePods of [false, true]) {
-        const containerd = await Containerd.launch(generation, { template });
+        const containerd = await Containerd.launch(generation, { storage, template });
         try {
           results.push(await measureRemoval(containerd, load, images, strategy, besidePods));
         } finally {

@@ -61,6 +61,7 @@ export async function demonstrateRoll(
     for (const host of hosts) assert.ok(await idle(api, host), `${host.name} is idle and takes pods`);
     assert.equal(pods.places().length, 5, 'no pod is lost');
     assert.deepEqual(witness.complaints, []);
+    assert.equal(witness.gone.size, wanting.length, 'the witness has seen each of them go');
   } finally {
     witness.leave();
     await pods.stop();
@@ -70,6 +71,8 @@ export async function demonstrateRoll(
 /** Sees each write to a Node, and what it would be a lie not to tell. */
 class Witness {
   readonly complaints: string[] = [];
+  /** Who has been cordoned or down. */
+  readonly gone = new Set<string>();
   readonly leave: () => void;
 
   constructor(hosts: readonly DemoHost[], { emulated }: KubernetesServer) {
@@ -82,6 +85,7 @@ class Witness {
         .map(({ metadata }) => metadata.name);
       const down = hosts.filter(({ machine }) => machine.state !== 'up').map(({ name }) => name);
       const away = new Set([...cordoned, ...down]);
+      for (const name of away) this.gone.add(name);
       if (away.size > 1) this.complaints.push(`away together: ${[...away].join(', ')}`);
       for (const name of down) if (!cordoned.includes(name)) this.complaints.push(`${name} went down uncordoned`);
     };

@@ -138,7 +138,9 @@ Examples:
 
 function addAgent(program: Command, host: Host, done: (status: number) => void): void {
   addAgentOptions(program.command('agent'))
-    .description('Keep watch on this node and clean by schedule. The log is JSON on standard output.')
+    .description(
+      'Keep watch on this node, clean by schedule, reboot where that is turned on. The log is JSON on standard output.',
+    )
     .addHelpText(
       'after',
       `

@@ -1,294 +1,393 @@
 import { KubernetesClient } from '../../../agent/cluster/client.ts';
-import { stateLabel } from '../../../agent/cluster/names.ts';
-import { type LeaseObject, leases, type NodeObject, nodes } from '../../../agent/cluster/objects.ts';
+import { annotationPrefix, nodeAnnotations, stateLabel } from '../../../agent/cluster/names.ts';
+import { budgets, leases, type NodeObject, nodes, type PodObject, pods } from '../../../agent/cluster/objects.ts';
 import type { KubernetesPort } from '../../../agent/cluster/port.ts';
-import { parseConfig } from '../../../agent/config/load.ts';
+import { type Config, parseConfig } from '../../../agent/config/load.ts';
 import { isNodetenderError } from '../../../agent/errors.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
-import type { RebootOutcome } from '../../emulators/host/host.ts';
 import { EmulatedApiServer } from '../../emulators/kubernetes/apiserver.ts';
+import { directPort } from '../../emulators/kubernetes/directport.ts';
 import { InMemoryTransport } from '../../emulators/kubernetes/transport.ts';
-import { lossyPort } from '../lossyport.ts';
 import { Chance } from '../random.ts';
 import { Violation } from '../witness.ts';
-import { Machine } from './machine.ts';
+import { type Distortion, Machine } from './machine.ts';
+import { agentUser, type Author, fair, type Life, Network } from './network.ts';
+import { recordOf, Referee } from './referee.ts';
+import { count, emptyTally } from './tally.ts';
+import { type Scene, type Trouble, troubles } from './troubles.ts';
 
-/** A mistake planted into every agent of a world, which the simulation must find. */
-export interface RollMutation {
-  readonly port?: (port: KubernetesPort, machine: () => Machine) => KubernetesPort;
-}
+const soakMs = 20_000;
+const rounds = 14;
+const longestRoundMs = 45_000;
+const peaceMinutes = 90;
+/** Requests of one machine in a minute, on average over a round. A drain or a slot's hand-over is some dozens. */
+const stormPerMinute = 400;
+/** From a wish to its condition: a start, a settle and some lost requests lie between. */
+const visibleWithinMs = 5 * 60_000;
+const controlPlane = 'node-role.kubernetes.io/control-plane';
 
-const someLosses = { lost: 0.05, unanswered: 0.06, late: 0.04 };
-const noLosses = { lost: 0, unanswered: 0, late: 0 };
-const namespace = 'default';
-const settings = (concurrency: number) => `
+const settings = (pools: string) => `
 reboot:
+  enabled: true
   sentinel: { settle: 10s }
   minInterval: 1m
   deadline: 2m
   backoff: { first: 1m, longest: 8m }
-  pools: [{ name: workers, concurrency: ${concurrency} }]
+  ${pools}
   gates: { maxUnhealthy: 10, patience: 1m }
   drain: { timeout: 3m }
-  health: { soak: 20s, timeout: 5m }
+  health: { soak: ${soakMs / 1000}s, timeout: 5m }
 `;
-const away: ReadonlySet<string> = new Set(['cordoned', 'draining', 'rebooting', 'verifying']);
-const outcomes: readonly RebootOutcome[] = [
-  'ignored',
-  'stuck',
-  'never-returns',
-  'unanswered',
-  'lost',
-  'denied',
-  'failed',
-];
+
+const configs = new Map<string, Config['reboot']>();
+
+/** Parsed once for all worlds. */
+function configOf(pools: string): Config['reboot'] {
+  let config = configs.get(pools);
+  if (config === undefined) {
+    config = parseConfig(settings(pools), 'simulation').reboot;
+    configs.set(pools, config);
+  }
+  return config;
+}
+
+/** Drawn from the heap of troubles by their weights. */
+const heap: readonly Trouble[] = troubles.flatMap((trouble) => Array<Trouble>(trouble.weight ?? 1).fill(trouble));
 
 /** A few machines that want reboots, all that can come between, and then peace, in which everybody gets what it wants. */
-export class RollWorld {
+export class RollWorld implements Scene {
+  readonly namespace = 'default';
   readonly clock = new VirtualClock();
-  /** What each kind of thing has happened how often. */
-  readonly happened: Record<string, number> = {};
+  readonly chance: Chance;
+  readonly server: EmulatedApiServer;
+  readonly admin: KubernetesPort;
+  readonly tally = emptyTally();
   readonly trace: string[] = [];
-  readonly #chance: Chance;
-  readonly #mutation: RollMutation;
-  readonly #server: EmulatedApiServer;
-  readonly #admin: KubernetesPort;
+  readonly referee: Referee;
+  paused: string | false | undefined = false;
+  /** Of the configuration of this moment; each machine reads it in its own time. */
+  slots: number;
+  readonly #author: Author = { current: undefined };
   readonly #machines = new Map<string, Machine>();
-  readonly #cordonedByAdmin = new Set<string>();
-  readonly #concurrency: number;
-  #losses = someLosses;
-  #violation: string | undefined;
+  readonly #removed: Machine[] = [];
+  readonly #configs = new Map<string, Config['reboot']>();
+  readonly #distortion: Distortion | undefined;
+  readonly #kind: { readonly hasOwnPools: boolean; readonly throughClient: boolean; readonly isOneBlocked: boolean };
+  readonly #count: number;
 
-  constructor(seed: number, mutation: RollMutation = {}) {
-    this.#chance = new Chance(seed);
-    this.#mutation = mutation;
-    this.#concurrency = this.#chance.between(1, 2);
-    this.#server = new EmulatedApiServer({ clock: this.clock, controllers: true });
-    this.#server.access.grant('admin');
-    this.#admin = this.#client();
+  constructor(seed: number, distortion?: Distortion) {
+    const chance = new Chance(seed);
+    this.chance = chance;
+    this.#distortion = distortion;
+    this.#count = chance.hits(0.04) ? 10 : chance.between(2, 4);
+    this.#kind = {
+      hasOwnPools: chance.hits(0.85),
+      throughClient: chance.hits(0.05),
+      isOneBlocked: chance.hits(this.#count === 10 ? 0.5 : 0.1),
+    };
+    this.slots = chance.between(1, 2);
+    this.server = new EmulatedApiServer({ clock: this.clock, controllers: true });
+    this.server.access.grant('admin');
+    this.server.access.grant(agentUser);
+    this.admin = directPort({ server: this.server, user: 'admin', clock: this.clock });
+    this.referee = new Referee({
+      store: this.server.store,
+      author: this.#author,
+      machines: this.#machines,
+      soakMs,
+      nowMs: () => this.clock.monotonicMs(),
+      checks: this.tally.checks,
+    });
+    this.server.store.listen(({ storedAs, object }) => {
+      count(this.tally.amounts, 'changes');
+      if (storedAs === 'pods') void this.#endPod(object);
+    });
   }
 
+  /** The machines that are there. */
+  get members(): readonly Machine[] {
+    return [...this.#machines.values()];
+  }
+
+  /** Throws Violation. */
   async live(): Promise<void> {
-    const count = this.#chance.between(2, 4);
-    for (let index = 0; index < count; index += 1) await this.#addMachine(`node-${index}`);
-    for (let round = 0; round < 14; round += 1) {
-      await this.#pass(this.#chance.between(1, 45_000));
+    for (let index = 0; index < this.#count; index += 1) await this.#addMachine(`node-${index}`, index);
+    if (this.#count === 10) this.members.forEach(({ need }) => need.want([]));
+    for (let round = 0; round < rounds; round += 1) {
+      await this.pass(this.chance.between(1, longestRoundMs));
       await this.#disturb();
     }
-    await this.#makePeace();
-    for (let minutes = 0; minutes < 90 && !(await this.#isCalm()); minutes += 1) await this.#pass(60_000);
-    await this.#expectCalm();
-    for (const machine of this.#machines.values()) machine.crash();
+    const blocked = this.#kind.isOneBlocked ? this.members[0] : undefined;
+    if (blocked !== undefined) await this.#rollAround(blocked);
+    await this.#makePeace(this.members);
+    await this.#settle(this.members);
+    await this.#expectEnd();
+    for (const machine of [...this.members, ...this.#removed]) machine.crash();
+    count(this.tally.amounts, 'virtual minutes', Math.round(this.clock.monotonicMs() / 60_000));
+    for (const { network } of [...this.members, ...this.#removed]) count(this.tally.amounts, 'requests', network.sent);
   }
 
-  async #disturb(): Promise<void> {
-    const machine = this.#chance.pick([...this.#machines.values()]);
-    if (machine === undefined) return;
-    const [what, how] = this.#chance.pick(this.#disturbances(machine)) ?? [];
-    if (what === undefined || how === undefined) return;
-    this.happened[what] = (this.happened[what] ?? 0) + 1;
-    this.#note(machine, what);
-    await how();
+  readonly note = (text: string): void => {
+    this.trace.push(`${(this.clock.monotonicMs() / 1000).toFixed(1).padStart(8)} ${text}`);
+  };
+
+  /** Throws Violation. */
+  async pass(ms: number): Promise<void> {
+    const sent = this.members.map(({ network }) => network.sent);
+    await this.clock.advance(ms);
+    for (const [index, machine] of this.members.entries()) {
+      this.referee.checked('sane');
+      const most = (stormPerMinute * Math.max(ms, 60_000)) / 60_000;
+      const requests = machine.network.sent - (sent[index] ?? 0);
+      if (requests > most) this.referee.fail('sane', `${machine.name} sends ${requests} requests in ${ms} ms`);
+      this.#checkVisible(machine);
+    }
+    if (this.referee.violation !== undefined) throw new Violation(this.referee.violation);
   }
 
-  #disturbances(machine: Machine): readonly (readonly [string, () => unknown])[] {
-    const chance = this.#chance;
-    return [
-      ['wish', () => machine.need.want(['linux-image'])],
-      ['wish', () => machine.need.want([])],
-      ['wish of all', () => this.#machines.forEach(({ need }) => need.want([]))],
-      ['wish withdrawn', () => machine.need.clear()],
-      ['wish that outlives boots', () => void (machine.need.outlivesBoots = true)],
-      ['crash', () => this.#crash(machine)],
-      ['crash', () => this.#crash(machine)],
-      ['power cut', () => void machine.host.powerCycle()],
-      ['odd reboot', () => machine.host.outcomes.push(chance.pick(outcomes) ?? 'lost')],
-      ['odd reboot', () => machine.host.outcomes.push(chance.pick(outcomes) ?? 'lost')],
-      [
-        'watch',
-        () => this.#server.disturbWatches(chance.hits(0.5) ? 'cut' : 'expire', chance.pick(['leases', 'nodes'])),
-      ],
-      ['hold', () => this.#annotate(machine, 'hold', 'a person')],
-      ['hold ended', () => this.#annotate(machine, 'hold', null)],
-      ['request', () => this.#annotate(machine, 'reboot', `please-${chance.between(1, 99)}`)],
-      ['cordon by an admin', () => this.#cordon(machine)],
-      ['uncordon by an admin', () => this.#uncordon(machine)],
-      ['clock set', () => this.clock.jump(chance.between(-600_000, 600_000))],
-      ['node replaced', () => this.#replace(machine)],
-    ];
-  }
-
-  async #crash(machine: Machine): Promise<void> {
-    machine.crash();
-    await this.#pass(this.#chance.between(1, 30_000));
-    machine.start();
-  }
-
-  async #annotate({ name }: Machine, key: string, value: string | null): Promise<void> {
+  async annotate({ name }: Machine, key: string, value: string | null): Promise<void> {
     const body = { metadata: { annotations: { [`nodetender.dev/${key}`]: value } } };
-    await this.#admin.patch(nodes, { name }, { type: 'merge', body });
+    await ifThere(this.admin.patch(nodes, { name }, { type: 'merge', body }));
   }
 
-  /** Only where nobody has: added to ours, or in the place of ours while the host is down, it cannot be told apart. */
-  async #cordon(machine: Machine): Promise<void> {
-    const { metadata, spec } = await machine.node();
-    if (spec?.unschedulable === true || away.has(metadata.labels?.[stateLabel] ?? '')) return;
-    const body = { metadata: { resourceVersion: metadata.resourceVersion }, spec: { unschedulable: true } };
-    try {
-      await this.#admin.patch(nodes, { name: machine.name }, { type: 'merge', body });
-      this.#cordonedByAdmin.add(machine.name);
-    } catch (error) {
-      if (!isNodetenderError(error, 'cluster/conflict')) throw error;
+  /** The agent of this machine reads the configuration anew. */
+  configure({ name }: Pick<Machine, 'name'>): void {
+    const slots = this.#kind.hasOwnPools ? this.slots : 1;
+    this.#configs.set(
+      name,
+      configOf(this.#kind.hasOwnPools ? `pools: [{ name: workers, concurrency: ${slots} }]` : 'pools: []'),
+    );
+    this.referee.configured(name, slots);
+  }
+
+  async deleteNode({ name }: Machine): Promise<void> {
+    await ifThere(this.admin.delete(nodes, { name }));
+    for (const pod of this.#podsOn(name)) await this.admin.delete(pods, { namespace: this.namespace, name: pod });
+  }
+
+  /** A machine that is scrapped; one stays. */
+  async remove(machine: Machine): Promise<void> {
+    if (this.#machines.size < 3) return;
+    machine.isStopped = true;
+    machine.crash();
+    await this.deleteNode(machine);
+    this.#machines.delete(machine.name);
+    this.#removed.push(machine);
+  }
+
+  /** New pods come where they may. */
+  async schedule(): Promise<void> {
+    for (const machine of this.members) {
+      const node = await machine.node();
+      const isOpen = node !== undefined && node.spec?.unschedulable !== true && machine.host.state === 'up';
+      if (isOpen && this.#podsOn(machine.name).length === 0) await this.#runPod(machine.name);
     }
   }
 
-  async #uncordon({ name }: Machine): Promise<void> {
-    this.#cordonedByAdmin.delete(name);
-    await this.#admin.patch(nodes, { name }, { type: 'merge', body: { spec: { unschedulable: null } } });
+  readonly withdrawBudgets = async (): Promise<void> => {
+    const { items } = await this.admin.list(budgets, { namespace: this.namespace }, ({ metadata }) => metadata.name);
+    for (const name of items) await this.admin.delete(budgets, { namespace: this.namespace, name });
+  };
+
+  async #disturb(): Promise<void> {
+    const machine = this.chance.pick(this.members);
+    const trouble = this.chance.pick(heap);
+    if (machine === undefined || trouble === undefined) return;
+    count(this.tally.faults, trouble.name);
+    this.note(`${machine.name} * ${trouble.name}`);
+    await trouble.happen(this, machine);
   }
 
-  async #replace(machine: Machine): Promise<void> {
-    if (machine.host.state !== 'up') return;
-    machine.crash();
-    this.#cordonedByAdmin.delete(machine.name);
-    await this.#admin.delete(nodes, { name: machine.name });
-    await this.#pass(this.#chance.between(1, 5_000));
-    if (machine.host.state === 'up') await machine.register();
+  /** One can never go: the others must not wait for it. */
+  async #rollAround(blocked: Machine): Promise<void> {
+    const { name } = blocked;
+    const others = this.members.filter((machine) => machine !== blocked);
+    await this.#makePeace(this.members);
+    await this.#settle(this.members);
+    const way = this.chance.pick(['budget', 'hold']);
+    this.note(`${name} * blocked for ever by a ${way}`);
+    count(this.tally.faults, `node blocked for ever by a ${way}`);
+    const spec = { maxUnavailable: 0, selector: { matchLabels: { node: name } } };
+    if (way === 'hold') await this.annotate(blocked, 'hold', 'for ever');
+    else await this.admin.create(budgets, this.namespace, { metadata: { name: `never-${name}` }, spec });
+    // One that somebody has cordoned has nothing that could be in the way of its reboot.
+    await this.schedule();
+    for (const { need } of this.members) need.want([]);
+    await this.#settle(others);
   }
 
   /** Whoever is in the way leaves it, and machines that were lost are found. */
-  async #makePeace(): Promise<void> {
-    this.#losses = noLosses;
-    for (const machine of this.#machines.values()) {
-      machine.host.outcomes.length = 0;
+  async #makePeace(machines: readonly Machine[]): Promise<void> {
+    this.server.faults.clear();
+    this.paused = false;
+    await this.withdrawBudgets();
+    for (const machine of machines) {
+      const { host, need, network } = machine;
+      network.weather = fair;
+      network.heal();
+      host.outcomes.length = 0;
+      host.hasLogind = true;
+      machine.sickUntilMs = 0;
       // A reboot that it has survived was in vain: nothing but a person ends that within an hour.
-      if (machine.need.outlivesBoots) machine.need.clear();
-      machine.need.outlivesBoots = false;
-      if (machine.host.state !== 'up') await this.#powerCycle(machine);
-      const found = await this.#find(machine);
-      if (found === undefined) await machine.register();
-      machine.start();
-      await this.#annotate(machine, 'hold', null);
-      this.#note(machine, 'peace');
+      if (need.outlivesBoots) need.clear();
+      need.outlivesBoots = false;
+      this.configure(machine);
+      if (host.state !== 'up') await this.#powerCycle(machine);
+      await machine.register();
+      await this.annotate(machine, 'hold', null);
+      this.note(`${machine.name} * peace`);
     }
   }
 
   async #powerCycle(machine: Machine): Promise<void> {
     const cycle = machine.host.powerCycle();
-    await this.#pass(120_000);
+    await this.pass(120_000);
     await cycle;
   }
 
-  async #isCalm(): Promise<boolean> {
-    const found = await Promise.all([...this.#machines.values()].map((machine) => machine.node()));
-    return found.every(({ metadata }) => metadata.labels?.[stateLabel] === undefined);
+  /** Throws Violation where one of them has something left to do in the end. */
+  async #settle(machines: readonly Machine[]): Promise<void> {
+    const minutes = peaceMinutes + 10 * machines.length;
+    for (let minute = 0; minute < minutes; minute += 1) {
+      await this.pass(60_000);
+      if (machines.every((machine) => this.#isCalm(machine))) return;
+    }
+    this.referee.checked('end');
+    const restless = machines.filter((machine) => !this.#isCalm(machine));
+    const phases = restless.map(({ name }) => `${name} is ${this.#phaseOf(name) ?? 'idle and wants a reboot'}`);
+    this.referee.fail('end', `after ${minutes} minutes of peace ${phases.join(', ')}`);
+    throw new Violation(this.referee.violation);
   }
 
-  async #expectCalm(): Promise<void> {
-    for (const machine of this.#machines.values()) {
-      const { metadata, spec } = await machine.node();
-      const phase = metadata.labels?.[stateLabel];
-      const record = metadata.annotations?.['nodetender.dev/reboot-status'];
-      if (phase !== undefined) throw new Violation(`${machine.name} is ${phase} after 90 minutes of peace: ${record}`);
-      const isMeant = this.#cordonedByAdmin.has(machine.name);
-      const isCordoned = spec?.unschedulable === true;
-      if (isCordoned && !isMeant && !this.#mayBeLeftCordoned(record)) {
-        throw new Violation(`${machine.name} is left cordoned: ${record}`);
-      }
+  #isCalm({ name, need }: Machine): boolean {
+    const node = this.#node(name);
+    const request = node?.metadata.annotations?.[annotationPrefix + nodeAnnotations.reboot];
+    const isAnswered = request === undefined || (node !== undefined && recordOf(node)?.requestHandled === request);
+    return this.#phaseOf(name) === undefined && need.current()?.wanted === false && isAnswered;
+  }
+
+  #phaseOf(name: string): string | undefined {
+    return this.#node(name)?.metadata.labels?.[stateLabel];
+  }
+
+  async #expectEnd(): Promise<void> {
+    const { referee } = this;
+    // What was sent late is over by then.
+    await this.pass(60_000);
+    referee.checked('end');
+    for (const { name } of this.members) {
+      const node = this.#node(name);
+      const isMeant = referee.isCordonedByPerson(name) || referee.leavesCordon(name);
+      if (node?.spec?.unschedulable === true && !isMeant) referee.fail('end', `${name} is left cordoned`);
     }
-    const { items } = await this.#admin.list(
+    const { items } = await this.admin.list(
       leases,
-      { namespace },
-      ({ metadata, spec }) => [metadata.name, spec?.holderIdentity] as const,
+      { namespace: this.namespace },
+      ({ metadata, spec }) => [metadata.name, spec?.holderIdentity ?? ''] as const,
     );
-    const held = items.find(([, holder]) => (holder ?? '') !== '');
-    if (held !== undefined) throw new Violation(`${held[0]} is held by ${held[1]} in peace`);
+    const held = items.find(([, holder]) => holder !== '');
+    if (held !== undefined) referee.fail('end', `${held[0]} is held by ${held[1]} in peace`);
+    if (referee.violation !== undefined) throw new Violation(referee.violation);
   }
 
-  /** A hold that came after the reboot leaves the cordon to the person who held. */
-  #mayBeLeftCordoned(record: string | undefined): boolean {
-    return (this.happened['hold'] ?? 0) > 0 && record !== undefined;
+  /** Of an agent that runs and is heard. */
+  #checkVisible({ name, need, aliveSinceMs, network, clock }: Machine): void {
+    const nowMs = clock.monotonicMs();
+    const wish = need.current();
+    const isDue = wish?.wanted === true && wish.settledForMs > visibleWithinMs;
+    if (!isDue || aliveSinceMs === undefined || nowMs - aliveSinceMs < visibleWithinMs) return;
+    if (nowMs - (network.wholeSinceMs ?? nowMs) < visibleWithinMs) return;
+    const node = this.#node(name);
+    if (node === undefined) return;
+    const createdAtMs = Date.parse(node.metadata.creationTimestamp ?? '');
+    if (this.clock.nowMs() - createdAtMs < visibleWithinMs) return;
+    this.referee.checked('visible');
+    const isTold = node.status?.conditions?.some(({ type, status }) => type === 'RebootRequired' && status === 'True');
+    if (isTold !== true) this.referee.fail('visible', `${name} wants a reboot, and nothing on its Node says so`);
   }
 
-  /** In steps, because what must never be may be for a moment only. */
-  async #pass(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= 5_000) {
-      await this.clock.advance(Math.min(5_000, left));
-      this.#look();
-      if (this.#violation !== undefined) throw new Violation(this.#violation);
-    }
+  #node(name: string): NodeObject | undefined {
+    return this.server.store.get({ storedAs: 'nodes' }, '', name);
   }
 
-  #look(): void {
-    const found = this.#server.store.list(this.#server.resource('nodes')) as unknown as NodeObject[];
-    // One that boots without having asked for it has to show that it is well, too, but holds no slot for it.
-    const gone = found.filter((node) => away.has(node.metadata.labels?.[stateLabel] ?? '') && this.#counts(node));
-    if (gone.length > this.#concurrency) {
-      const names = gone.map(({ metadata }) => `${metadata.name} (${metadata.labels?.[stateLabel]})`).join(', ');
-      this.#violation ??= `${gone.length} of ${this.#concurrency} are away: ${names}`;
-    }
-    for (const { metadata, spec } of found) {
-      if (this.#cordonedByAdmin.has(metadata.name) && spec?.unschedulable !== true) {
-        this.#violation ??= `${metadata.name} was cordoned by an admin and is not any more`;
-      }
-    }
+  #podsOn(name: string): string[] {
+    const found = this.server.store.list({ storedAs: 'pods' }) as unknown as PodObject[];
+    return found.filter(({ spec }) => spec?.nodeName === name).map(({ metadata }) => metadata.name);
   }
 
-  #counts({ metadata }: NodeObject): boolean {
-    if (metadata.labels?.[stateLabel] !== 'verifying') return true;
-    const slots = this.#server.store.list(this.#server.resource('leases', 'coordination.k8s.io'));
-    return slots.some((slot) => (slot as unknown as LeaseObject).spec?.holderIdentity === metadata.name);
+  /** A pod of a workload: its eviction ends it, at once or when the kubelet has done so. */
+  async #runPod(nodeName: string): Promise<void> {
+    const { namespace, admin, chance } = this;
+    const name = `web-${nodeName}-${chance.between(1, 1e6)}`;
+    const terminationGracePeriodSeconds = chance.hits(0.7) ? 0 : 30;
+    await admin.create<PodObject>(pods, namespace, {
+      metadata: { name, labels: { app: 'web', node: nodeName } },
+      spec: { nodeName, terminationGracePeriodSeconds, containers: [{ name: 'web', image: 'web' }] },
+    });
+    const body = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
+    await admin.patch(pods, { namespace, name }, { type: 'merge', body, subresource: 'status' });
+  }
+
+  /** As the kubelet does with one that is going. */
+  async #endPod({ metadata, spec }: PodObject): Promise<void> {
+    if (metadata.deletionTimestamp === undefined) return;
+    const { name, uid } = metadata;
+    await this.clock.sleep(this.chance.between(1_000, 20_000));
+    const { host } = this.#machines.get(spec?.nodeName ?? '') ?? {};
+    if (host?.state === 'down') await this.clock.sleep(60_000);
+    const found = this.server.store.get({ storedAs: 'pods' }, this.namespace, name);
+    if (found?.metadata.uid === uid) this.server.store.delete({ storedAs: 'pods' }, found);
   }
 
   #heard(machine: Machine, reason: string, note: string): void {
-    this.#note(machine, `${reason}: ${note}`);
-    this.happened[reason] = (this.happened[reason] ?? 0) + 1;
-    if (reason === 'Rebooted' && machine.host.boots.length < 2) {
-      this.#violation ??= `${machine.name} says that it was rebooted, and was not`;
-    }
+    this.note(`${machine.name} ${reason}: ${note}`);
+    count(this.tally.events, reason);
   }
 
-  #note({ name }: Machine, text: string): void {
-    this.trace.push(`${(this.clock.monotonicMs() / 1000).toFixed(0).padStart(6)} ${name} ${text}`);
-  }
-
-  async #find(machine: Machine): Promise<NodeObject | undefined> {
-    try {
-      return await machine.node();
-    } catch (error) {
-      if (isNodetenderError(error, 'cluster/not-found')) return undefined;
-      throw error;
-    }
-  }
-
-  async #addMachine(name: string): Promise<void> {
-    const { reboot } = parseConfig(settings(this.#concurrency), 'simulation');
-    const machine: Machine = new Machine({
+  async #addMachine(name: string, index: number): Promise<void> {
+    const { chance, clock, tally } = this;
+    const labels: Record<string, string> = !this.#kind.hasOwnPools && index === 0 ? { [controlPlane]: '' } : {};
+    const network = new Network({ machine: name, author: this.#author, faults: tally.faults, chance, clock });
+    this.configure({ name });
+    const machine = new Machine({
       name,
-      namespace,
-      config: () => reboot,
-      port: (life) => this.#lossy(life, () => machine),
-      admin: this.#admin,
-      paused: () => false,
+      labels,
+      namespace: this.namespace,
+      config: () => this.#configs.get(name) ?? configOf('pools: []'),
+      port: (life) => this.#port(network, life),
+      network,
+      admin: this.admin,
+      paused: () => this.paused,
+      distort: this.#distortion,
       onEvent: (from, reason, note) => this.#heard(from, reason, note),
-      clock: this.clock,
-      chance: this.#chance,
+      onStep: () => count(tally.amounts, 'steps'),
+      onOrder: (from) => {
+        this.note(`${name} is told to reboot`);
+        this.referee.ordered(from);
+      },
+      onDefect: (_, what) => this.referee.fail('sane', `${name}: ${what}`),
+      clock,
+      chance,
     });
     this.#machines.set(name, machine);
     await machine.register();
-    await machine.runPod(`web-${name}`, { app: 'web' });
+    await this.#runPod(name);
   }
 
-  #lossy(life: AbortSignal, machine: () => Machine): KubernetesPort {
-    const losses = () => this.#losses;
-    const port = lossyPort(this.#client(), { losses, chance: this.#chance, clock: this.clock, life });
-    return this.#mutation.port?.(port, machine) ?? port;
-  }
-
-  #client(): KubernetesClient {
-    const { clock } = this;
-    const transport = new InMemoryTransport({ server: this.#server, user: 'admin', clock });
+  /** Some worlds go the long way: the client with its texts, deadlines and retries. */
+  #port(network: Network, life: Life): KubernetesPort {
+    const { server, clock, chance } = this;
+    if (!this.#kind.throughClient) return directPort({ server, user: agentUser, clock });
+    const transport = network.signed(new InMemoryTransport({ server, user: agentUser, clock }), life);
     const rate = { perSecond: 1_000, burst: 10_000 };
-    return new KubernetesClient({ transport, clock, random: this.#chance.next, userAgent: 'nodetender/test', rate });
+    return new KubernetesClient({ transport, clock, random: chance.next, userAgent: 'nodetender/test', rate });
+  }
+}
+
+async function ifThere(done: Promise<unknown>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    if (!isNodetenderError(error, 'cluster/not-found')) throw error;
   }
 }

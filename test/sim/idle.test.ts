@@ -95,7 +95,7 @@ describe('an agent that has nothing to do', () => {
   ])(
     'asks at most 12 times an hour, all included; CRD: $eraser, reboots: $reboots, chance: $chance',
     async (setting) => {
-      const hours = 4;
+      const hours = 3;
       idle = new IdleAgent();
       await idle.start(setting.random, setting);
       const requests = await idle.requestsIn(hours);

@@ -102,7 +102,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'keeps to itself that it wants a reboot',
     breaks: 'visible',
-    foundBy: 7,
+    foundBy: 15,
     distortion: {
       port: (port) => ({
         ...port,

@@ -24,6 +24,7 @@ const peaceMinutes = 90;
 const stormPerMinute = 400;
 /** From a wish to its condition: a start, a settle and some lost requests lie between. */
 const visibleWithinMs = 5 * 60_000;
+const visibleAgainWithinMs = 60_000;
 const controlPlane = 'node-role.kubernetes.io/control-plane';
 
 const settings = (pools: string) => `
@@ -70,6 +71,7 @@ export class RollWorld implements Scene {
   readonly #author: Author = { current: undefined };
   readonly #machines = new Map<string, Machine>();
   readonly #removed: Machine[] = [];
+  readonly #untoldSinceMs = new Map<string, number>();
   readonly #configs = new Map<string, Config['reboot']>();
   readonly #distortion: Distortion | undefined;
   readonly #kind: { readonly hasOwnPools: boolean; readonly throughClient: boolean; readonly isOneBlocked: boolean };
@@ -228,8 +230,9 @@ export class RollWorld implements Scene {
       host.outcomes.length = 0;
       host.hasLogind = true;
       machine.sickUntilMs = 0;
-      // A reboot that it has survived was in vain: nothing but a person ends that within an hour.
-      if (need.outlivesBoots) need.clear();
+      // A reboot that it has survived, or seems to by a clock that was set, was in vain: nothing but a person ends that within a day.
+      const wish = need.current();
+      if (need.outlivesBoots || (wish?.wanted === true && wish.olderThanBoot)) need.clear();
       need.outlivesBoots = false;
       this.configure(machine);
       if (host.state !== 'up') await this.#powerCycle(machine);
@@ -303,7 +306,15 @@ export class RollWorld implements Scene {
     if (this.clock.nowMs() - createdAtMs < visibleWithinMs) return;
     this.referee.checked('visible');
     const isTold = node.status?.conditions?.some(({ type, status }) => type === 'RebootRequired' && status === 'True');
-    if (isTold !== true) this.referee.fail('visible', `${name} wants a reboot, and nothing on its Node says so`);
+    if (isTold === true) {
+      this.#untoldSinceMs.delete(name);
+      return;
+    }
+    // It may be between giving back one try and looking at the need anew.
+    const untoldSinceMs = this.#untoldSinceMs.get(name) ?? nowMs;
+    this.#untoldSinceMs.set(name, untoldSinceMs);
+    if (nowMs - untoldSinceMs < visibleAgainWithinMs) return;
+    this.referee.fail('visible', `${name} wants a reboot, and nothing on its Node says so`);
   }
 
   #node(name: string): NodeObject | undefined {

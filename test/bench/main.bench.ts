@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small disk large planning cluster drain handover memory clustermemory` only those,
+// Without arguments everything is measured; with some of `small disk large planning cluster drain handover memory clustermemory day` only those,
 // the rest stays as it was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -50,6 +50,7 @@ if (wanted('cluster')) {
 }
 if (wanted('memory')) measurements = { ...measurements, memory: await measureMemory() };
 if (wanted('clustermemory')) measurements = { ...measurements, clusterMemory: await measureMemory('--cluster') };
+if (wanted('day')) measurements = { ...measurements, dayMemory: await measureDay() };
 
 console.log(tables(measurements));
 if (!isQuick) {
@@ -101,4 +102,10 @@ async function measureMemory(...flags: string[]): Promise<string> {
   const script = fileURLToPath(new URL('memory.bench.ts', import.meta.url));
   console.error('cleaning an emulated node again and again');
   return (await execute(process.execPath, [script, ...flags, ...(isQuick ? ['5'] : [])])).stdout;
+}
+
+async function measureDay(): Promise<string> {
+  const script = fileURLToPath(new URL('day.bench.ts', import.meta.url));
+  console.error('a day of an agent with everything on');
+  return (await execute(process.execPath, [script, ...(isQuick ? ['1'] : [])])).stdout;
 }

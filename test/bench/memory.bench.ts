@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { bundle, nodeFlags } from '../../scripts/bundle.ts';
 import { RuntimeServer } from '../emulators/runtime/server.ts';
 import { RuntimeStore } from '../emulators/runtime/store.ts';
 import { BenchCluster } from './memorycluster.ts';
+import { addressOf, memoryOf, memoryRow as row } from './resident.ts';
 import { maximum, median } from './statistics.ts';
 
 /**
@@ -20,21 +21,6 @@ const { values: flags, positionals } = parseArgs({ allowPositionals: true, optio
 const cycles = Number(positionals[0] ?? 200);
 const images = Number(positionals[1] ?? 1000);
 const app = 'registry.example/bench/application';
-
-interface Memory {
-  readonly residentMb: number;
-  readonly anonymousMb: number;
-}
-
-async function memoryOf(child: ChildProcess): Promise<Memory> {
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-  const mb = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
-  return { residentMb: mb('VmRSS'), anonymousMb: mb('RssAnon') };
-}
-
-function row(what: string, { residentMb, anonymousMb }: Memory): string {
-  return `| ${what} | ${residentMb.toFixed(0)} | ${anonymousMb.toFixed(0)} |`;
-}
 
 /** A server for the agent to clean, and the agent. */
 class Bench {
@@ -63,7 +49,8 @@ cluster: {settle: 0s}
     await bundle({ directory, entry: fileURLToPath(new URL('memory.agent.ts', import.meta.url)) });
     const bundled = [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config, ...member];
     const options = { stdio: ['ignore', 'pipe', 'inherit'] } satisfies SpawnOptions;
-    const agent = cluster?.spawn([process.execPath, ...bundled], options) ?? spawn(process.execPath, bundled, options);
+    const agent =
+      (await cluster?.spawn([process.execPath, ...bundled], options)) ?? spawn(process.execPath, bundled, options);
     return new Bench(store, cluster, agent, await addressOf(agent));
   }
 
@@ -110,18 +97,6 @@ cluster: {settle: 0s}
     const line = page.split('\n').find((candidate) => candidate.startsWith(`${sample} `));
     return Number(line?.slice(sample.length + 1) ?? 0);
   }
-}
-
-/** The first line of the log that names a port; the rest is read and dropped. */
-async function addressOf(agent: ChildProcess): Promise<string> {
-  let text = '';
-  for await (const chunk of agent.stdout ?? []) {
-    text += String(chunk);
-    const port = /"port":(\d+),"msg":"metrics/.exec(text)?.[1];
-    if (port === undefined) continue;
-    return `http://127.0.0.1:${port}`;
-  }
-  throw new Error(`the agent ended: ${text}`);
 }
 
 async function pause(): Promise<void> {

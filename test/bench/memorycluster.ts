@@ -1,14 +1,16 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 
+import type { Clients } from '../harness/clients.ts';
 import { agentNamespace } from '../harness/inprocessagent.ts';
 import { installEraserObjects } from '../harness/imagelistagents.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
+import type { RebootingHost } from '../harness/rebootinghost.ts';
 import { ServiceAccountMount } from '../harness/serviceaccount.ts';
 
 /** As many as the kubelet runs on a node by default. */
 const PODS = 110;
 const containers = ['app', 'proxy', 'migrate'] as const;
-/** Changed in each cycle, so that the watch has something to read. */
+/** Changed in each cycle of cleanings, so that the watch has something to read. */
 const CHANGED_PODS = 10;
 
 /** A real API server with a Node and the pods bound to it, as full of words as those of a real cluster. */
@@ -38,12 +40,20 @@ export class BenchCluster {
     this.#account = account;
   }
 
-  /** Runs a program as in a pod of the cluster: a kubeconfig would cost 15 MB, and no agent of a cluster reads one. */
-  spawn(program: readonly string[], options: SpawnOptions): ChildProcess {
-    const [file = '', ...args] = this.#account.command(program);
+  get clients(): Clients {
+    return this.#plane.clients;
+  }
+
+  /**
+   * Runs a program as in a pod of the cluster: a kubeconfig would cost 15 MB, and no agent of a cluster reads one. With a host
+   * it is one of the pods there.
+   */
+  async spawn(program: readonly string[], options: SpawnOptions, host?: RebootingHost): Promise<ChildProcess> {
+    const inPod = this.#account.command(program);
+    const [file = '', ...args] = (await host?.command(inPod)) ?? inPod;
     const { port } = new URL(this.#plane.clients.server);
-    const env = { ...process.env, KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port };
-    return spawn(file, args, { ...options, env });
+    const server = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port };
+    return spawn(file, args, { ...options, env: { ...process.env, ...server, ...host?.environment } });
   }
 
   /** What its pods run, which is on the Node. */
@@ -52,9 +62,9 @@ export class BenchCluster {
   }
 
   /** What kubelets do all the time. */
-  async changePods(cycle: number): Promise<void> {
-    for (let index = 0; index < CHANGED_PODS; index += 1) {
-      const name = `pod-${(cycle * CHANGED_PODS + index) % PODS}`;
+  async changePods(cycle: number, count = CHANGED_PODS): Promise<void> {
+    for (let index = 0; index < count; index += 1) {
+      const name = `pod-${(cycle * count + index) % PODS}`;
       const condition = { type: 'Ready', status: cycle % 2 === 0 ? 'True' : 'False' };
       const status = { phase: 'Running', conditions: [condition] };
       await this.#plane.api.merge(`/api/v1/namespaces/default/pods/${name}/status`, { status });

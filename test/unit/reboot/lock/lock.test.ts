@@ -100,6 +100,19 @@ describe('taking a slot', () => {
     expect(await lock.acquire(signal)).toMatchObject({ kind: 'acquired' });
   });
 
+  it('does not take at once again what the garbage collector takes away each time, as that of a Node registered anew', async () => {
+    const lock = await cluster.lock('a');
+    cluster.server.faults.add({
+      matches: ({ verb, resource }) => verb === 'list' && resource === 'leases',
+      times: 1,
+      onRequest: () => void cluster.deleteLease(slot),
+    });
+    expect(await cluster.clock.run(lock.acquire(signal))).toMatchObject({ kind: 'refused', code: 'taken-away' });
+    expect(lock.facts()).toMatchObject({ kind: 'none', turn: false });
+    await cluster.clock.advance(MINUTE);
+    expect(lock.facts()).toMatchObject({ kind: 'none', turn: true });
+  });
+
   it('counts slots of percentages by the nodes of the pool', async () => {
     cluster.pools = poolsOf([{ name: 'workers', selectors: [], concurrency: { percent: 50 } }]);
     const names = ['a', 'b', 'c', 'd'];

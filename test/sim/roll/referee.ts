@@ -241,7 +241,11 @@ export class Referee {
     if (held !== '' && held !== by.machine) {
       this.fail('lease', `${by.machine} writes ${name}, which ${held} holds`);
     }
-    if (holder === by.machine && held !== holder) account.bootsAtTake.set(name, this.#boots(by.machine));
+    if (holder === by.machine && held !== holder) {
+      account.bootsAtTake.set(name, this.#boots(by.machine));
+      // It may be away from here on by a power cut, too.
+      account.allowed = this.#allowed(account);
+    }
     if (holder === by.machine && held === holder) account.confirmedAtMs = nowMs();
     if (held === by.machine && holder === '' && !by.isLate) {
       const node = this.#nodes().find(({ metadata }) => metadata.name === by.machine);

@@ -59,7 +59,7 @@ describe('three nodes that ask for a reboot', () => {
   let whileWanted: { status: string; message: string } | undefined;
 
   beforeAll(async () => {
-    await replaceWhileEvicted('single', 'web-1');
+    await conflictOnce('single', 'web-1');
     await Promise.all(cluster.nodes.map(({ host }) => host.wantReboot('linux-image-generic', 'libc6')));
     whileWanted = await eventually('the condition', () => condition('web-1'), DEADLINE_MS);
     await Promise.all(names.map((name) => untilIdleAgain(name)));
@@ -163,22 +163,14 @@ describe('the audit log', () => {
   });
 });
 
-/** A pod whose place another of its name takes while its eviction is on the way. */
-async function replaceWhileEvicted(name: string, nodeName: string): Promise<void> {
-  const { api } = cluster.plane;
+/** A pod of which the API server says once that it is not the one that was meant, as when another has taken its name. */
+async function conflictOnce(name: string, nodeName: string): Promise<void> {
   const path = '/api/v1/namespaces/default/pods';
-  const pod = {
-    metadata: { name },
-    spec: { nodeName, containers: [{ name: 'app', image: 'registry.example/app:1' }] },
-  };
-  await api.create(path, pod);
-  const replace = async (): Promise<void> => {
-    await api.send('DELETE', `${path}/${name}`, { gracePeriodSeconds: 0 });
-    await api.create(path, pod);
-  };
+  const containers = [{ name: 'app', image: 'registry.example/app:1' }];
+  await cluster.plane.api.create(path, { metadata: { name }, spec: { nodeName, containers } });
   cluster.proxy.add({
     times: 1,
-    matches: ({ path: to, body }) => to.startsWith(`${path}/${name}/eviction`) && !`${to}${body}`.includes('dryRun'),
-    onStrike: replace,
+    matches: ({ path: to, body }) => to.startsWith(`${path}/${name}/eviction`) && !body.includes('dryRun'),
+    refuse: { status: 409, reason: 'Conflict' },
   });
 }

@@ -3,13 +3,14 @@ import { leases, type NodeObject, nodes, pods } from '../../../agent/cluster/obj
 import type { KubernetesObject, KubernetesPort, Patch, Resource } from '../../../agent/cluster/port.ts';
 import type { Distortion } from './machine.ts';
 import type { Invariant } from './referee.ts';
+import type { WorldKind } from './world.ts';
 
 /** A mistake planted into every agent of a world, which the simulation must find by the invariant that it breaks. */
 export interface Mistake {
   readonly name: string;
   readonly breaks: Invariant;
-  /** A seed whose world shows it; another one does where the worlds have changed since. */
-  readonly foundBy: number;
+  /** Where it shows soon. */
+  readonly kind?: Partial<WorldKind>;
   readonly distortion: Distortion;
 }
 
@@ -17,7 +18,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'does not see what others hold',
     breaks: 'budget',
-    foundBy: 21,
+    kind: { hasOwnPools: false },
     distortion: {
       port: (port, { name }) => {
         const blind = seeing(port, leases, (lease) => withoutOthers(lease, name));
@@ -32,7 +33,6 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'writes Leases without a condition, and takes held ones for free',
     breaks: 'lease',
-    foundBy: 1,
     distortion: {
       port: (port, { name }) =>
         writing(
@@ -45,13 +45,11 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'takes every cordon for its own',
     breaks: 'cordon',
-    foundBy: 37,
     distortion: { port: (port) => writing(port, nodes, withEveryCordon) },
   },
   {
     name: 'takes its own start for that of the host',
     breaks: 'proof',
-    foundBy: 2,
     distortion: {
       host: (host, { name, aliveSinceMs = 0 }) => ({
         ...host,
@@ -62,7 +60,6 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'takes the kubelet for well as soon as it is there itself',
     breaks: 'health',
-    foundBy: 1,
     distortion: {
       port: (port, { host }) => seeing(port, nodes, (node) => ready(node, host.boot.bootId)),
     },
@@ -70,19 +67,16 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'cordons before it says so',
     breaks: 'record',
-    foundBy: 1,
     distortion: { port: (port) => writing(port, nodes, withoutRecord) },
   },
   {
     name: 'sees no pods',
     breaks: 'order',
-    foundBy: 1,
     distortion: { port: (port) => ({ ...port, ...withoutPods(port) }) },
   },
   {
     name: 'takes its slot for granted at the point of no return',
     breaks: 'order',
-    foundBy: 1,
     distortion: {
       port: (port) => ({
         ...port,
@@ -96,13 +90,12 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'is deaf to a hold',
     breaks: 'word',
-    foundBy: 15,
+    kind: { isOneBlocked: true },
     distortion: { port: (port) => seeing(port, nodes, (node) => without(node, nodeAnnotations.hold)) },
   },
   {
     name: 'keeps to itself that it wants a reboot',
     breaks: 'visible',
-    foundBy: 15,
     distortion: {
       port: (port) => ({
         ...port,
@@ -116,7 +109,6 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'throws what nobody catches by name',
     breaks: 'sane',
-    foundBy: 1,
     distortion: {
       port: (port) => ({
         ...port,
@@ -129,7 +121,6 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'asks for everything a hundred times',
     breaks: 'sane',
-    foundBy: 1,
     distortion: {
       port: (port) => ({
         ...port,
@@ -143,7 +134,6 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'forgets to uncordon',
     breaks: 'end',
-    foundBy: 1,
     distortion: { port: (port) => writing(port, nodes, withoutUncordon) },
   },
 ];

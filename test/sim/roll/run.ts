@@ -1,7 +1,7 @@
 import { Violation } from '../witness.ts';
 import type { Distortion } from './machine.ts';
-import { addTally, emptyTally, type Tally } from './tally.ts';
-import { RollWorld } from './world.ts';
+import { addTally, type Tally } from './tally.ts';
+import { RollWorld, type WorldKind } from './world.ts';
 
 /** What came of a seed in whose world something went wrong: with its story, for a person. */
 export interface Failure {
@@ -11,8 +11,13 @@ export interface Failure {
 }
 
 /** Lives through one world; undefined where all went well. */
-export async function liveThrough(seed: number, tally: Tally, distortion?: Distortion): Promise<Failure | undefined> {
-  const world = new RollWorld(seed, distortion);
+export async function liveThrough(
+  seed: number,
+  tally: Tally,
+  distortion?: Distortion,
+  kind?: Partial<WorldKind>,
+): Promise<Failure | undefined> {
+  const world = new RollWorld(seed, distortion, kind);
   // Stacks of errors that agents expect are a tenth of a world's price.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -34,12 +39,9 @@ export function storyOf({ seed, what, story }: Failure): string {
 }
 
 /** Until the first that goes wrong. */
-export async function firstFailure(
-  seeds: Iterable<number>,
-  { tally = emptyTally(), distortion }: { readonly tally?: Tally; readonly distortion?: Distortion } = {},
-): Promise<Failure | undefined> {
+export async function firstFailure(seeds: Iterable<number>, tally: Tally): Promise<Failure | undefined> {
   for (const seed of seeds) {
-    const failure = await liveThrough(seed, tally, distortion);
+    const failure = await liveThrough(seed, tally);
     if (failure !== undefined) return failure;
   }
   return undefined;

@@ -55,6 +55,16 @@ function configOf(pools: string): Config['reboot'] {
 /** Drawn from the heap of troubles by their weights. */
 const heap: readonly Trouble[] = troubles.flatMap((trouble) => Array<Trouble>(trouble.weight ?? 1).fill(trouble));
 
+/** Drawn by the seed, where a test does not choose. */
+export interface WorldKind {
+  /** Else those that the agent has by default, under a cap for the cluster. */
+  readonly hasOwnPools: boolean;
+  /** With texts, deadlines and retries in between. */
+  readonly throughClient: boolean;
+  /** The others have to go on all the same. */
+  readonly isOneBlocked: boolean;
+}
+
 /** A few machines that want reboots, all that can come between, and then peace, in which everybody gets what it wants. */
 export class RollWorld implements Scene {
   readonly namespace = 'default';
@@ -74,10 +84,10 @@ export class RollWorld implements Scene {
   readonly #untoldSinceMs = new Map<string, number>();
   readonly #configs = new Map<string, Config['reboot']>();
   readonly #distortion: Distortion | undefined;
-  readonly #kind: { readonly hasOwnPools: boolean; readonly throughClient: boolean; readonly isOneBlocked: boolean };
+  readonly #kind: WorldKind;
   readonly #count: number;
 
-  constructor(seed: number, distortion?: Distortion) {
+  constructor(seed: number, distortion?: Distortion, kind: Partial<WorldKind> = {}) {
     const chance = new Chance(seed);
     this.chance = chance;
     this.#distortion = distortion;
@@ -86,6 +96,7 @@ export class RollWorld implements Scene {
       hasOwnPools: chance.hits(0.85),
       throughClient: chance.hits(0.05),
       isOneBlocked: chance.hits(this.#count === 10 ? 0.5 : 0.1),
+      ...kind,
     };
     this.slots = chance.between(1, 2);
     this.server = new EmulatedApiServer({ clock: this.clock, controllers: true });
@@ -210,8 +221,11 @@ export class RollWorld implements Scene {
     this.note(`${name} * blocked for ever by a ${way}`);
     count(this.tally.faults, `node blocked for ever by a ${way}`);
     const spec = { maxUnavailable: 0, selector: { matchLabels: { node: name } } };
-    if (way === 'hold') await this.annotate(blocked, 'hold', 'for ever');
-    else await this.admin.create(budgets, this.namespace, { metadata: { name: `never-${name}` }, spec });
+    if (way === 'hold') {
+      await this.annotate(blocked, 'hold', 'for ever');
+      // A wish that comes at the same moment may be the first that its agent hears of.
+      await this.pass(180_000);
+    } else await this.admin.create(budgets, this.namespace, { metadata: { name: `never-${name}` }, spec });
     // One that somebody has cordoned has nothing that could be in the way of its reboot.
     await this.schedule();
     for (const { need } of this.members) need.want([]);

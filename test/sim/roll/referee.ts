@@ -293,8 +293,8 @@ export class Referee {
     const gone = this.#nodes().filter((node) => {
       const { name, labels } = node.metadata;
       const phase = labels?.[stateLabel] ?? '';
-      // One that boots without having asked for it has to show that it is well, too, but holds no slot for it.
-      const isAway = away.has(phase) || (phase === 'verifying' && this.#holdsAny(node));
+      // One that boots without having asked for it has to show that it is well, too: it counts only with a slot that it went by.
+      const isAway = away.has(phase) || (phase === 'verifying' && this.#wentBySlot(node));
       return isAway && this.#of(name).slotFreedAtMs === undefined;
     });
     if (gone.length < 2) return;
@@ -315,8 +315,12 @@ export class Referee {
     return this.#leases().some((lease) => lease.metadata.name === slot && isHolder(lease, metadata));
   }
 
-  #holdsAny({ metadata }: NodeObject): boolean {
-    return this.#leases().some((lease) => isHolder(lease, metadata));
+  /** A write that came late may have taken one for a node that never knew, or never looked how many were held. */
+  #wentBySlot(node: NodeObject): boolean {
+    const held = this.#leases().filter((lease) => isHolder(lease, node.metadata));
+    const recorded = recordOf(node)?.slot;
+    if (held.some(({ metadata }) => metadata.name === recorded)) return true;
+    return held.length > 0 && this.#of(node.metadata.name).cordonedBy === 'agent';
   }
 
   #boots(name: string): number {

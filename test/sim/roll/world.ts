@@ -314,6 +314,8 @@ export class RollWorld implements Scene {
     const isDue = wish?.wanted === true && wish.settledForMs > visibleWithinMs;
     if (!isDue || aliveSinceMs === undefined || nowMs - aliveSinceMs < visibleWithinMs) return;
     if (nowMs - (network.wholeSinceMs ?? nowMs) < visibleWithinMs) return;
+    // An agent hears as late as that of a Node that took the place of its own.
+    if (this.referee.watchesHang) return;
     const node = this.#node(name);
     if (node === undefined) return;
     const createdAtMs = Date.parse(node.metadata.creationTimestamp ?? '');

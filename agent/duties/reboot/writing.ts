@@ -23,8 +23,10 @@ export interface StateWrite {
   readonly pool: string;
 }
 
-const statusKey = `${annotationPrefix}${nodeAnnotations.rebootStatus}`;
 const deadlineMs = 10_000;
+
+/** A watch that is behind must not have the machine go on over a hold, or over a request that was taken back. */
+const decidedBy = [nodeAnnotations.rebootStatus, nodeAnnotations.hold, nodeAnnotations.reboot] as const;
 
 /**
  * Puts a state on the Node in one patch with resourceVersion, and gives the Node that came of it. What the machine has decided by
@@ -51,7 +53,7 @@ export async function writeState(
     config.marks.preferNoScheduleTaint,
   );
   const record = recordPatch(after, pool);
-  const votes = staleVotes(votersOf(kind, before, after, config), annotations);
+  const votes = staleVotes(votersOf(before, after, config), annotations);
   const body = {
     metadata: {
       resourceVersion: metadata.resourceVersion,
@@ -76,7 +78,7 @@ function refuseChanged(found: NodeObject, seen: NodeView): void {
     metadata.uid === seen.uid &&
     (spec?.unschedulable ?? false) === seen.unschedulable &&
     viewOfNode(found).cordonedBySomebody === seen.cordonedBySomebody &&
-    metadata.annotations?.[statusKey] === seen.annotations.get(nodeAnnotations.rebootStatus);
+    decidedBy.every((name) => metadata.annotations?.[`${annotationPrefix}${name}`] === seen.annotations.get(name));
   if (isSame) return;
   throw new NodetenderError(
     'cluster/conflict',
@@ -85,8 +87,9 @@ function refuseChanged(found: NodeObject, seen: NodeView): void {
 }
 
 /** Whose votes of an earlier reboot are taken off: of those who are asked from here on. */
-function votersOf(kind: StateWrite['kind'], before: State, after: State, { hooks }: StateWrite['config']) {
-  if (kind === 'cordon') return hooks.before;
+function votersOf(before: State, after: State, { hooks }: StateWrite['config']) {
+  // Also where somebody has cordoned it already, and the cordon is no write of ours.
+  if (after.phase === 'cordoned' && before.phase === 'waiting') return hooks.before;
   if (after.phase === 'verifying' && before.phase !== 'verifying') return hooks.after;
   return { annotations: [], pods: [] };
 }

@@ -3,7 +3,7 @@ import { KubernetesClient } from '../../../../agent/cluster/client.ts';
 import { type NodeView, viewOfNode } from '../../../../agent/cluster/node.ts';
 import { type NodeObject, nodes } from '../../../../agent/cluster/objects.ts';
 import type { KubernetesPort } from '../../../../agent/cluster/port.ts';
-import { parseConfig } from '../../../../agent/config/load.ts';
+import { type Config, parseConfig } from '../../../../agent/config/load.ts';
 import { writeState } from '../../../../agent/duties/reboot/writing.ts';
 import { initialState, type State } from '../../../../agent/reboot/state.ts';
 import { VirtualClock } from '../../../emulators/clock.ts';
@@ -11,14 +11,15 @@ import { EmulatedApiServer } from '../../../emulators/kubernetes/apiserver.ts';
 import { InMemoryTransport } from '../../../emulators/kubernetes/transport.ts';
 
 const signal = new AbortController().signal;
-const config = parseConfig('{}', 'test').reboot;
 
 let clock: VirtualClock;
 let server: EmulatedApiServer;
 let port: KubernetesClient;
 let seen: NodeView;
 let before: State;
+let config: Config['reboot'];
 beforeEach(async () => {
+  config = parseConfig('{}', 'test').reboot;
   clock = new VirtualClock();
   server = new EmulatedApiServer({ clock });
   server.access.grant('agent');
@@ -66,6 +67,8 @@ describe('the write of a state', () => {
   it.each([
     ['cordoned it', { spec: { unschedulable: true } }],
     ['written another record', { metadata: { annotations: { 'nodetender.dev/reboot-status': '{}' } } }],
+    ['held it', { metadata: { annotations: { 'nodetender.dev/hold': 'disk' } } }],
+    ['asked for another reboot', { metadata: { annotations: { 'nodetender.dev/reboot': 'two' } } }],
   ])('is refused, with nothing written, where somebody has %s since the machine looked', async (_, body) => {
     await change(body);
     server.faults.forgetArrivals();
@@ -97,5 +100,28 @@ describe('the write of a state', () => {
     const after: State = { ...before, phase: 'cordoned' };
     const writing = writeState(hurried, { kind: 'cordon', before, after, seen, config, pool: 'workers' }, signal);
     await expect(clock.run(writing)).rejects.toMatchObject({ code: 'cluster/conflict' });
+  });
+
+  it.each([
+    ['which we cordon', 'cordon', false],
+    ['which somebody has cordoned already', 'record', true],
+  ] as const)(
+    'takes off a yes of the last reboot as the asking begins on a node %s',
+    async (_, kind, unschedulable) => {
+      await change({ metadata: { annotations: { 'example.com/ok': 'true' } }, spec: { unschedulable } });
+      seen = viewOfNode(await clock.run(port.get(nodes, { name: 'node-1' })));
+      config = parseConfig('reboot: {hooks: {before: {annotations: [example.com/ok]}}}', 'test').reboot;
+      before = { ...before, phase: 'waiting' };
+      const { metadata } = await write(kind, { phase: 'cordoned' });
+      expect(metadata.annotations).not.toHaveProperty('example.com/ok');
+    },
+  );
+
+  it('keeps the yes of this reboot where an order that was not given goes back to the asking', async () => {
+    await change({ metadata: { annotations: { 'example.com/ok': 'true' } } });
+    seen = viewOfNode(await clock.run(port.get(nodes, { name: 'node-1' })));
+    config = parseConfig('reboot: {hooks: {before: {annotations: [example.com/ok]}}}', 'test').reboot;
+    before = { ...before, phase: 'rebooting' };
+    expect((await write('record', { phase: 'cordoned' })).metadata.annotations).toHaveProperty('example.com/ok');
   });
 });

@@ -14,9 +14,9 @@ export function cordoned(moment: Moment): Step {
   }
   const stopped = stoppedBy(moment);
   if (stopped !== undefined) return stopped;
-  const heldForMs = facts.lock?.kind === 'held' ? facts.lock.heldForMs : 0;
-  if (heldForMs < settings.cordonDelayMs) {
-    const untilMs = facts.nowMs + settings.cordonDelayMs - heldForMs;
+  const cordonedForMs = sinceCordonMs(moment);
+  if (cordonedForMs < settings.cordonDelayMs) {
+    const untilMs = facts.nowMs + settings.cordonDelayMs - cordonedForMs;
     return step(moment, { reason: { code: 'cordon-delay', text: 'load balancers get time to notice' }, untilMs });
   }
   const votes = freshAnswers(moment, 'before-reboot', { maxAgeMs: ASK_EVERY_MS });
@@ -24,7 +24,7 @@ export function cordoned(moment: Moment): Step {
     const reason: Reason = { code: 'asking', text: 'other workloads are asked' };
     return step(moment, { reason, effects: [{ kind: 'ask', question: 'before-reboot' }] });
   }
-  const isTimedOut = heldForMs >= settings.cordonDelayMs + settings.hooks.timeoutMs;
+  const isTimedOut = cordonedForMs >= settings.cordonDelayMs + settings.hooks.timeoutMs;
   if (votes.blockedBy.length > 0 && !isTimedOut) {
     const untilMs = facts.nowMs + ASK_EVERY_MS - votes.answeredAgoMs + 1;
     const text = `waiting for ${blockersInWords(votes)}`;
@@ -39,6 +39,16 @@ export function cordoned(moment: Moment): Step {
     change: { phase: 'draining', retryAtMs: undefined },
     effects: [{ kind: 'notify', message: 'drain', text: 'the pods are being evicted' }, { kind: 'drain' }],
   });
+}
+
+/**
+ * What was asked between the slot and the cordon may have taken minutes, and counts for none of what follows the cordon. After a
+ * clock that was set back the slot's time alone is known.
+ */
+function sinceCordonMs({ state, facts }: Moment): number {
+  const heldForMs = facts.lock?.kind === 'held' ? facts.lock.heldForMs : 0;
+  const sinceMs = facts.nowMs - state.sinceMs;
+  return sinceMs < 0 ? heldForMs : Math.min(heldForMs, sinceMs);
 }
 
 /** Why a node that is cordoned for a reboot goes no further. Undefined: it may. */

@@ -3,6 +3,7 @@ import type { DrainFacts, LockFacts, Reason, Step } from '../state.ts';
 import { stoppedBy } from './cordoned.ts';
 import { fail } from './givingback.ts';
 import { blockersInWords, FRESH_MS, gatesOf, type Moment } from './moment.ts';
+import { wishOf } from './need.ts';
 import { gates } from './obstacles.ts';
 import { step } from './step.ts';
 
@@ -65,10 +66,14 @@ function drained(moment: Moment, doneForMs: number): Step {
 
 /** The record first, so that the next life knows that it may have been ordered; then the point of no return. */
 function order(moment: Moment, { slot }: Extract<LockFacts, { kind: 'held' }>): Step {
+  const { state, facts } = moment;
   const reason: Reason = { code: 'reboot-sent', text: 'drained, the gates are clear: rebooting' };
+  const wish = wishOf(moment);
+  // Whoever has asked since the cordon gets this reboot, and no second one.
+  const need = wish.kind === 'wanted' ? wish.need : state.need;
   return step(moment, {
     reason,
-    change: { phase: 'rebooting', slot, bootId: moment.facts.bootId, retryAtMs: undefined },
+    change: { phase: 'rebooting', slot, need, bootId: facts.bootId, retryAtMs: undefined },
     effects: [{ kind: 'notify', message: 'reboot', text: reason.text }, { kind: 'confirm', slot }, { kind: 'reboot' }],
   });
 }

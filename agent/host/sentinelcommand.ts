@@ -23,6 +23,8 @@ export class SentinelCommand implements NeedSource {
   problem: NodetenderError | undefined;
   readonly #options: SentinelCommandOptions;
   #wanted: boolean | undefined;
+  /** Its last answer: not knowing for a while neither begins a new wish nor makes one older. */
+  #said: boolean | undefined;
   #since: { readonly ms: number; readonly monotonicMs: number };
 
   constructor(options: SentinelCommandOptions) {
@@ -51,8 +53,8 @@ export class SentinelCommand implements NeedSource {
   async #ask(signal: AbortSignal): Promise<void> {
     try {
       const wanted = await this.#run(signal);
-      // Not knowing for a while does not begin a new wish.
-      if (wanted && this.#wanted !== true && this.problem === undefined) this.#since = this.#now();
+      if (wanted && this.#said !== true) this.#since = this.#now();
+      this.#said = wanted;
       this.#wanted = wanted;
       this.problem = undefined;
     } catch (error) {

@@ -110,6 +110,24 @@ describe('a sentinel command', () => {
     await rm(directory, { recursive: true });
   });
 
+  it('does not make a new wish older where it could not be asked before', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nodetender-command-'));
+    const script = `cd ${directory}; echo >> runs; case $(wc -l < runs) in 1) exit 1;; 2) exit 127;; esac`;
+    let changed = Promise.withResolvers<void>();
+    const command = ['sh', '-c', script];
+    const source = new SentinelCommand({ command, everyMs: EVERY_MS, deadlineMs: DEADLINE_MS, clock, init: undefined });
+    following = source.follow(() => changed.resolve(), stop.signal);
+    for (const seen of [{ wanted: false }, undefined]) {
+      await changed.promise;
+      expect(source.current()).toEqual(seen);
+      changed = Promise.withResolvers<void>();
+      await clock.advance(EVERY_MS);
+    }
+    await changed.promise;
+    expect(source.current()).toMatchObject({ wanted: true, sinceMs: clock.nowMs(), settledForMs: 0 });
+    await rm(directory, { recursive: true });
+  });
+
   it('keeps the end of what it wrote, however much that is', async () => {
     const source = await follow('sh', '-c', 'head -c 1000000 /dev/zero | tr "\\0" x; echo the end >&2; exit 126');
     expect(source.problem?.message).toContain('the end');

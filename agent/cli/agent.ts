@@ -10,7 +10,7 @@ import { type AgentCommandOptions, configurationPath } from './options.ts';
 
 /** `nodetender agent`: works until it is asked to stop. */
 export async function agentCommand(options: AgentCommandOptions, host: Host): Promise<number> {
-  const log = createLogger({ level: 'info' });
+  const log = createLogger({ level: 'info', stream: host.log });
   host.onCrash((error) => log.fatal({ error }, 'defect: the agent ends'));
   await runAgent({
     configPath: await configurationPath(options),

@@ -1,8 +1,11 @@
+import type { DestinationStream } from 'pino';
 import type { Terminal } from './terminal.ts';
 
 /** What a command may know of the process it runs in. */
 export interface Host {
   readonly terminal: Terminal;
+  /** Where the agent's log goes: standard output unless given. */
+  readonly log?: DestinationStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts when the process is asked to end (SIGINT, SIGTERM, and SIGHUP where nobody listens for it). */
   readonly stop: AbortSignal;

@@ -11,7 +11,7 @@ export type Logger = PinoLogger;
  * Lines are written at once: the agent writes a few an hour, and the last ones before a crash are those that matter.
  * `stream` is standard output unless given. The level can be changed while it runs: `logger.level = 'debug'`.
  */
-export function createLogger(options: { level: LogLevel; stream?: DestinationStream }): Logger {
+export function createLogger(options: { level: LogLevel; stream?: DestinationStream | undefined }): Logger {
   return pino(
     {
       level: options.level,

@@ -2,6 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, type RunningCommand } from './command.ts';
+import type { CommandHere } from './commandhere.ts';
 import { CommandFixture } from './fixture.ts';
 
 let node: CommandFixture;
@@ -16,18 +17,30 @@ const app = 'registry.example/shop/app';
 const base = 'http: {address: "127.0.0.1:0"}\n';
 
 class Agent {
-  readonly command: RunningCommand;
+  readonly command: CommandHere | RunningCommand;
   readonly #url: string;
 
-  /** Started and serving its pages. */
+  /** In the test's own process, and serving its pages. */
   static async start(config: string = base): Promise<Agent> {
-    const command = node.start(['agent', '--config', await node.writeConfig(config)]);
+    return await Agent.#serving(node.begin(await Agent.#arguments(config)));
+  }
+
+  /** The same as a process of its own. */
+  static async spawn(config: string = base): Promise<Agent> {
+    return await Agent.#serving(node.spawn(await Agent.#arguments(config)));
+  }
+
+  static async #arguments(config: string): Promise<readonly string[]> {
+    return ['agent', '--config', await node.writeConfig(config)];
+  }
+
+  static async #serving(command: CommandHere | RunningCommand): Promise<Agent> {
     await command.untilSaid(/metrics and health are served/);
     const served = command.log().find(({ msg }) => msg === 'metrics and health are served');
     return new Agent(command, `http://127.0.0.1:${String(served?.['port'])}`);
   }
 
-  private constructor(command: RunningCommand, url: string) {
+  private constructor(command: CommandHere | RunningCommand, url: string) {
     this.command = command;
     this.#url = url;
   }
@@ -74,7 +87,7 @@ function fill(unused: number): void {
 describe('the agent', () => {
   it('starts, says what it found, and stops when asked to', async () => {
     fill(2);
-    const agent = await Agent.start();
+    const agent = await Agent.spawn();
     await agent.untilReady();
     await agent.untilMetric('nodetender_images{verdict="keep",reason="in-use"}', 1);
     expect(await agent.metric('nodetender_runtime_up')).toBe(1);
@@ -96,7 +109,7 @@ describe('the agent', () => {
   it('cleans now on SIGUSR1, logs each image with its reason, and counts', async () => {
     fill(3);
     await node.rememberImages(9);
-    const agent = await Agent.start();
+    const agent = await Agent.spawn();
     await agent.untilReady();
     agent.command.signal('SIGUSR1');
     await agent.untilMetric('nodetender_runs_total{trigger="signal",outcome="done"}', 1);
@@ -117,9 +130,8 @@ describe('the agent', () => {
     await node.rememberImages(9);
     const agent = await Agent.start();
     await agent.untilReady();
-    node.server.faults.add({ methods: ['RemoveImage'], latencyMs: 3000 });
+    node.server.faults.add({ methods: ['RemoveImage'], latencyMs: 500 });
     for (const answer of [/run began/, /it waits for the one under way/, /one waits already/]) {
-      // Signals of one kind that arrive together count as one: wait until each was heard.
       agent.command.signal('SIGUSR1');
       await agent.command.untilSaid(answer);
     }
@@ -132,7 +144,7 @@ describe('the agent', () => {
   it('lets removals under way finish on SIGTERM, keeps its history, and ends with status 0', async () => {
     fill(200);
     await node.rememberImages(9);
-    const agent = await Agent.start();
+    const agent = await Agent.spawn();
     await agent.untilReady();
     node.server.faults.add({ methods: ['RemoveImage'], latencyMs: 500 });
     agent.command.signal('SIGUSR1');
@@ -178,7 +190,7 @@ describe('the agent', () => {
   });
 
   it('says which changed settings need a restart', async () => {
-    const agent = await Agent.start();
+    const agent = await Agent.spawn();
     await agent.untilReady();
     await node.writeConfig('http: {address: "127.0.0.1:1"}\ncluster: {excludeNamespaces: [lists]}\n');
     agent.command.signal('SIGHUP');
@@ -219,7 +231,7 @@ describe('the agent', () => {
 
   it('stops at once while it waits for the runtime', async () => {
     await node.server.stop();
-    const agent = await Agent.start();
+    const agent = await Agent.spawn();
     await agent.command.untilSaid(/not reached/);
     agent.command.signal('SIGINT');
     expect((await agent.command.outcome()).status).toBe(0);
@@ -239,7 +251,7 @@ describe('the agent', () => {
     const served = agent.command.log().find(({ msg }) => msg === 'metrics and health are served');
     const config = join(node.directory, 'second.yaml');
     await writeFile(config, `http: {address: "127.0.0.1:${String(served?.['port'])}"}`);
-    const { status, stderr } = await node.run(['agent', '--config', config]);
+    const { status, stderr } = await node.spawn(['agent', '--config', config]).outcome();
     expect(status).toBe(2);
     expect(stderr).toMatch(/^error: http\.address 127\.0\.0\.1:\d+ cannot be listened on: .*EADDRINUSE/);
   });
@@ -284,7 +296,7 @@ describe('the agent', () => {
   it('makes room on a disk too full for its own log', async () => {
     fill(3);
     await node.rememberImages(9);
-    const agent = node.startOnFullDisk(['agent', '--config', await node.writeConfig('http: {address: ""}')]);
+    const agent = node.spawnOnFullDisk(['agent', '--config', await node.writeConfig('http: {address: ""}')]);
     await eventually(() => node.server.faults.calls.some(({ method }) => method === 'ListContainers'));
     agent.signal('SIGUSR1');
     await eventually(() => node.store.removals.length === 3);

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from 'vitest';
 
 import { describeClean } from './cluster/clean.ts';
 import { describeNodes } from './cluster/nodes.ts';
@@ -16,6 +16,7 @@ export function describeClusterCommands(name: string, start: () => Promise<Clust
       await setting.open(await start());
     });
     afterAll(async () => {
+      vi.unstubAllEnvs();
       await setting.cluster.dispose();
     });
     beforeEach(async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { inject } from 'vitest';
 import { nodeFlags } from '../../../scripts/bundle.ts';
+import { DEADLINE_MS, type Outcome, Said } from './said.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,22 +11,11 @@ declare module 'vitest' {
   }
 }
 
-export interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** How long anything here may take before the test fails: far more than it needs on a loaded machine. */
-const DEADLINE_MS = 15_000;
-
 /** The bundled command, as it ships, as a child process, and what it says while it runs. */
 export class RunningCommand {
   readonly #child: ChildProcess;
-  readonly #ended: Promise<Outcome>;
-  #stdout = '';
-  #stderr = '';
-  #onOutput = (): void => undefined;
+  readonly #ended: Promise<number | null>;
+  readonly #said = new Said();
 
   /** The bundled command with standard output and error on a disk that is full. */
   static onFullDisk(args: readonly string[], env: Record<string, string>): RunningCommand {
@@ -41,39 +31,24 @@ export class RunningCommand {
       env: { PATH, HOME, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stdout += text;
-      this.#onOutput();
-    });
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr += text;
-      this.#onOutput();
-    });
-    this.#ended = once(this.#child, 'close').then(([status]: unknown[]) => {
-      return { status: status as number | null, stdout: this.#stdout, stderr: this.#stderr };
-    });
+    this.#child.stdout?.setEncoding('utf8').on('data', this.#said.out);
+    this.#child.stderr?.setEncoding('utf8').on('data', this.#said.err);
+    this.#ended = once(this.#child, 'close').then(([status]: unknown[]) => status as number | null);
   }
 
   /** Rejects where it does not end in time. */
   async outcome(): Promise<Outcome> {
-    return await within(this.#ended, () => `the command did not end; ${this.#said()}`);
+    return await this.#said.outcome(this.#ended);
   }
 
   /** Waits until standard output or error matches. */
   async untilSaid(pattern: RegExp): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (pattern.test(this.#stdout) || pattern.test(this.#stderr)) resolve();
-    };
-    this.#onOutput = look;
-    look();
-    await within(promise, () => `never said ${String(pattern)}; ${this.#said()}`);
+    await this.#said.until(pattern);
   }
 
   /** The log of an agent so far. */
   log(): Record<string, unknown>[] {
-    const lines = this.#stdout.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'));
-    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    return this.#said.log();
   }
 
   signal(name: NodeJS.Signals): void {
@@ -89,20 +64,6 @@ export class RunningCommand {
   async dispose(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL');
     await this.#ended;
-  }
-
-  #said(): string {
-    return `it said:\n${this.#stdout}${this.#stderr}`;
-  }
-}
-
-async function within<T>(promise: Promise<T>, why: () => string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(why())), DEADLINE_MS);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

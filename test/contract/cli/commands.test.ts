@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeFlags } from '../../../scripts/bundle.ts';
 import { eventually, RunningCommand } from './command.ts';
+import { CommandHere } from './commandhere.ts';
 import { CommandFixture } from './fixture.ts';
 
 const root = new URL('../../../', import.meta.url);
@@ -37,7 +38,7 @@ describe('nodetender images', () => {
   it('says for each image whether it stays or goes, and why', async () => {
     fill(1);
     await node.rememberImages(9);
-    const { status, stdout, stderr } = await node.run(['images']);
+    const { status, stdout, stderr } = await node.spawn(['images']).outcome();
     expect(status).toBe(0);
     expect(stdout).toMatch(/^IMAGE +ID +SIZE +AGE +LAST USE +VERDICT +REASON\n/);
     expect(stdout).toMatch(
@@ -66,7 +67,7 @@ describe('nodetender images', () => {
   it('gives programs the whole truth as JSON', async () => {
     fill(1);
     await node.rememberImages(9);
-    const { stdout, stderr } = await node.run(['images', '--output', 'json'], { COLUMNS: '40' });
+    const { stdout, stderr } = await node.run(['images', '--output', 'json'], { columns: 40 });
     const { images, ...source } = JSON.parse(stdout) as Record<string, unknown> & { images: Record<string, unknown>[] };
     expect(source).toEqual({ endpoint: node.server.endpoint, history: 'ok', takenAt: expect.stringMatching(/Z$/) });
     expect(images[0]).toEqual({
@@ -99,10 +100,10 @@ describe('nodetender images', () => {
 
   it('shortens names to the width of the terminal, and never in wide output', async () => {
     node.store.addImage({ tags: [`registry.example/a/very/long/path/to/an/image/that/fits/nowhere:1.0`] });
-    const narrow = await node.run(['images'], { COLUMNS: '90' });
+    const narrow = await node.spawn(['images'], { COLUMNS: '90' }).outcome();
     for (const line of narrow.stdout.trimEnd().split('\n')) expect(line.length).toBeLessThanOrEqual(90);
     expect(narrow.stdout).toContain('…/that/fits/nowhere:1.0 ');
-    const wide = await node.run(['images', '-o', 'wide'], { COLUMNS: '90' });
+    const wide = await node.run(['images', '-o', 'wide'], { columns: 90 });
     expect(wide.stdout).toContain('registry.example/a/very/long/path/to/an/image/that/fits/nowhere:1.0');
   });
 
@@ -110,21 +111,23 @@ describe('nodetender images', () => {
     fill(1);
     await node.rememberImages(9);
     const escape = '\u001B[';
-    expect((await node.run(['images'])).stdout).not.toContain(escape);
-    expect((await node.run(['images'], { FORCE_COLOR: '1' })).stdout).toContain(escape);
-    expect((await node.run(['images'], { NO_COLOR: '1' })).stdout).not.toContain(escape);
+    const painted = async (env: Record<string, string>): Promise<boolean> =>
+      (await node.spawn(['images'], env).outcome()).stdout.includes(escape);
+    expect(await painted({})).toBe(false);
+    expect(await painted({ FORCE_COLOR: '1' })).toBe(true);
+    expect(await painted({ NO_COLOR: '1' })).toBe(false);
   });
 
   it('ends without an error when the reader closes the pipe', async () => {
     fill(3000);
-    const command = node.start(['images', '-o', 'json']);
+    const command = node.spawn(['images', '-o', 'json']);
     command.closePipe();
     expect(await command.outcome()).toMatchObject({ status: 0, stderr: '' });
   });
 
   it('says what to do where no runtime listens', async () => {
     await node.server.stop();
-    const { status, stdout, stderr } = await node.run(['images']);
+    const { status, stdout, stderr } = await node.spawn(['images']).outcome();
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(/^error: no socket at unix:.*start it, or name its socket with --runtime-endpoint/);
     expect(stderr).not.toMatch(/^ +at /m);
@@ -137,7 +140,7 @@ describe('nodetender images', () => {
     ['clean', 'ListImages'],
   ] as const)('can be interrupted while the runtime hangs: %s in %s', async (name, hanging) => {
     node.server.faults.add({ methods: [hanging], hang: true });
-    const command = node.start([name]);
+    const command = node.spawn([name]);
     await eventually(() => node.server.faults.calls.some(({ method }) => method === hanging));
     command.signal('SIGINT');
     expect(await command.outcome()).toEqual({ status: 130, stdout: '', stderr: '' });
@@ -146,7 +149,7 @@ describe('nodetender images', () => {
   it('shows what caused an error when asked to', async () => {
     await node.server.stop();
     expect((await node.run(['--verbose', 'images'])).stderr).toMatch(/caused by: .*ENOENT/s);
-    expect((await node.run(['images'], { NODETENDER_DEBUG: '1' })).stderr).toMatch(/caused by: .*ENOENT/s);
+    expect((await node.spawn(['images'], { NODETENDER_DEBUG: '1' }).outcome()).stderr).toMatch(/caused by: .*ENOENT/s);
   });
 });
 
@@ -154,7 +157,7 @@ describe('nodetender clean', () => {
   it('removes what nothing uses and says what it did', async () => {
     fill(3);
     await node.rememberImages(1);
-    const { status, stdout, stderr } = await node.run(['clean']);
+    const { status, stdout, stderr } = await node.spawn(['clean']).outcome();
     expect(status).toBe(0);
     expect(tags()).toEqual([`${app}:running`]);
     expect(stdout.match(/^removed /gm)).toHaveLength(3);
@@ -198,7 +201,7 @@ describe('nodetender clean', () => {
 
   it('looks twice where no agent has kept watch, and removes nothing when it is interrupted meanwhile', async () => {
     fill(1);
-    const command = node.start(['clean']);
+    const command = node.begin(['clean']);
     await command.untilSaid(/looking twice, 2 minutes apart/);
     command.signal('SIGINT');
     expect((await command.outcome()).status).toBe(130);
@@ -226,7 +229,7 @@ describe('nodetender clean', () => {
     fill(200);
     await node.rememberImages(1);
     node.server.faults.add({ methods: ['RemoveImage'], latencyMs: 300 });
-    const command = node.start(['clean']);
+    const command = node.spawn(['clean']);
     await command.untilSaid(/of 200 images done/);
     command.signal('SIGTERM');
     const { status, stderr } = await command.outcome();
@@ -240,7 +243,7 @@ describe('nodetender clean', () => {
   it('goes on when nobody reads any more', async () => {
     fill(3);
     await node.rememberImages(1);
-    const command = node.start(['clean']);
+    const command = node.spawn(['clean']);
     command.closePipe();
     expect((await command.outcome()).status).toBe(0);
     expect(tags()).toEqual([`${app}:running`]);
@@ -249,20 +252,19 @@ describe('nodetender clean', () => {
   it('goes on when the disk it writes to is full, and fails in the end', async () => {
     fill(130);
     await node.rememberImages(1);
-    expect((await node.startOnFullDisk(['clean']).outcome()).status).toBe(1);
+    expect((await node.spawnOnFullDisk(['clean']).outcome()).status).toBe(1);
     expect(tags()).toEqual([`${app}:running`]);
   });
 
   it('refuses to run beside another run', async () => {
     fill(200);
     await node.rememberImages(1);
-    node.server.faults.add({ methods: ['RemoveImage'], latencyMs: 2000 });
-    const first = node.start(['clean', '--pace', 'fast']);
+    node.server.faults.add({ methods: ['RemoveImage'], hang: true });
+    node.spawn(['clean', '--pace', 'fast']);
     await eventually(() => node.removeCalls() > 0);
     const second = await node.run(['clean']);
     expect(second.status).toBe(1);
     expect(second.stderr).toMatch(/^error: a run is under way/);
-    await first.outcome();
   });
 
   it('gives programs its report as JSON', async () => {
@@ -294,8 +296,7 @@ describe('wrong usage', () => {
     { args: [], says: /Usage: nodetender/ },
     { args: ['config'], says: /Usage: nodetender config/ },
   ])('is refused with status 2: nodetender $args', async ({ args, says }) => {
-    const command = node.track(new RunningCommand(args, { env: { CONTAINER_RUNTIME_ENDPOINT: node.server.endpoint } }));
-    const { status, stdout, stderr } = await command.outcome();
+    const { status, stdout, stderr } = await new CommandHere(args).outcome();
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(says);
     expect(stderr).not.toMatch(/^ +at /m);
@@ -307,7 +308,7 @@ describe('help that was asked for', () => {
   it.each([[['--help']], [['clean', '--help']], [['help']], [['help', 'clean']]])(
     'ends with status 0: %j',
     async (args) => {
-      const { status, stdout } = await new RunningCommand(args).outcome();
+      const { status, stdout } = await new CommandHere(args).outcome();
       expect([status, stdout]).toEqual([0, expect.stringMatching(/^Usage: nodetender/)]);
     },
   );
@@ -316,7 +317,7 @@ describe('help that was asked for', () => {
 describe('nodetender config', () => {
   it('accepts a valid file', async () => {
     const file = await node.writeConfig('images: {minUnused: 3d}');
-    const { status, stdout } = await new RunningCommand(['config', 'check', file]).outcome();
+    const { status, stdout } = await new CommandHere(['config', 'check', file]).outcome();
     expect([status, stdout]).toEqual([0, `${file} is valid\n`]);
   });
 
@@ -329,7 +330,7 @@ describe('nodetender config', () => {
   });
 
   it('prints the schema as JSON', async () => {
-    const { status, stdout } = await new RunningCommand(['config', 'schema']).outcome();
+    const { status, stdout } = await new CommandHere(['config', 'schema']).outcome();
     expect([status, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ type: 'object' })]);
   });
 });

@@ -1,13 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { vi } from 'vitest';
 import { Gatherer } from '../../../agent/images/gather.ts';
 import { History } from '../../../agent/images/history.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
 import { inMemoryPort } from '../../emulators/runtime/in-memory-port.ts';
 import { RuntimeServer } from '../../emulators/runtime/server.ts';
 import { RuntimeStore } from '../../emulators/runtime/store.ts';
-import { type Outcome, RunningCommand } from './command.ts';
+import { RunningCommand } from './command.ts';
+import { CommandHere, type CommandHereOptions } from './commandhere.ts';
+import type { Outcome } from './said.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -17,11 +20,13 @@ export class CommandFixture {
   readonly store = new RuntimeStore();
   readonly server: RuntimeServer;
   readonly stateDirectory: string;
-  readonly #running: RunningCommand[] = [];
+  readonly #running: (CommandHere | RunningCommand)[] = [];
 
   static async create(): Promise<CommandFixture> {
     const fixture = new CommandFixture(await mkdtemp(join(tmpdir(), 'nodetender-')));
     await fixture.server.start();
+    // Whatever a command makes of wrong usage, it is this node that it does it to.
+    vi.stubEnv('CONTAINER_RUNTIME_ENDPOINT', fixture.server.endpoint);
     return fixture;
   }
 
@@ -31,8 +36,17 @@ export class CommandFixture {
     this.server = new RuntimeServer({ store: this.store, socketPath: join(directory, 'cri.sock') });
   }
 
-  /** A command that works on this node. */
-  start(args: readonly string[], env: Record<string, string> = {}): RunningCommand {
+  /** A command that works on this node, in the test's own process. */
+  begin(args: readonly string[], options: CommandHereOptions = {}): CommandHere {
+    return this.track(new CommandHere([...args, '--state-dir', this.stateDirectory], options));
+  }
+
+  async run(args: readonly string[], options: CommandHereOptions = {}): Promise<Outcome> {
+    return await this.begin(args, options).outcome();
+  }
+
+  /** The same as a process of its own, as it ships. */
+  spawn(args: readonly string[], env: Record<string, string> = {}): RunningCommand {
     return this.track(
       new RunningCommand([...args, '--state-dir', this.stateDirectory], {
         env: { CONTAINER_RUNTIME_ENDPOINT: this.server.endpoint, ...env },
@@ -41,16 +55,12 @@ export class CommandFixture {
   }
 
   /** The same, with nowhere to write. */
-  startOnFullDisk(args: readonly string[]): RunningCommand {
+  spawnOnFullDisk(args: readonly string[]): RunningCommand {
     const env = { CONTAINER_RUNTIME_ENDPOINT: this.server.endpoint };
     return this.track(RunningCommand.onFullDisk([...args, '--state-dir', this.stateDirectory], env));
   }
 
-  async run(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-    return await this.start(args, env).outcome();
-  }
-
-  track(command: RunningCommand): RunningCommand {
+  track<Command extends CommandHere | RunningCommand>(command: Command): Command {
     this.#running.push(command);
     return command;
   }
@@ -80,6 +90,7 @@ export class CommandFixture {
   async dispose(): Promise<void> {
     for (const command of this.#running) await command.dispose();
     await this.server.stop();
+    vi.unstubAllEnvs();
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -4,7 +4,7 @@ import { type CommandsSetting, cleaned } from './setting.ts';
 
 /** `nodetender clean` on nodes. */
 export function describeClean(the: CommandsSetting): void {
-  const { begin, run, createNode, annotate, report, requestOn, createControl, clean } = the;
+  const { begin, run, spawn, createNode, annotate, report, requestOn, createControl, clean } = the;
 
   describe('nodetender clean on nodes', () => {
     it('asks for one run on each, by a new value each time', async () => {
@@ -39,7 +39,7 @@ export function describeClean(the: CommandsSetting): void {
     });
 
     it('follows with --wait until every node is done, and says what each did', async () => {
-      const command = begin(['clean', '-l', 'pool=web', '--wait']);
+      const command = spawn(['clean', '-l', 'pool=web', '--wait']);
       await clean('web-2');
       await command.untilSaid(/^node\/web-2 cleaned: 12 images removed in 4\.0 s, free space changed by \+2 GiB$/m);
       await clean('web-1', { removed: 0, skipped: 1 });
@@ -103,7 +103,7 @@ export function describeClean(the: CommandsSetting): void {
     });
 
     it('stops waiting when interrupted; the request stands', async () => {
-      const command = begin(['clean', '--node', 'web-1', '--wait']);
+      const command = spawn(['clean', '--node', 'web-1', '--wait']);
       await command.untilSaid(/annotated/);
       command.signal('SIGINT');
       expect((await command.outcome()).status).toBe(130);

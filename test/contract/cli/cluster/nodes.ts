@@ -4,14 +4,14 @@ import { type CommandsSetting, idle, cleaned } from './setting.ts';
 
 /** `nodetender nodes`. */
 export function describeNodes(the: CommandsSetting): void {
-  const { begin, run, createNode, annotate, report, createControl } = the;
+  const { run, spawn, createNode, annotate, report, createControl } = the;
 
   describe('nodetender nodes', () => {
     it('has a line for each node, with what its agent says', async () => {
       await createNode('virtual');
       await annotate('web-1', { 'last-clean': encodeLastClean(cleaned) });
       await annotate('db-1', { hold: 'disk copy' });
-      const { status, stdout, stderr } = await run('nodes');
+      const { status, stdout, stderr } = await spawn(['nodes']).outcome();
       expect(status).toBe(0);
       const [title, ...lines] = stdout.trimEnd().split('\n');
       expect(title).toMatch(/^NAME +AGENT +STATE +LAST CLEAN +IMAGES +REMOVED +FREED +DISK +REBOOT +HOLD$/);
@@ -73,7 +73,7 @@ export function describeNodes(the: CommandsSetting): void {
     });
 
     it('goes on with a line for each change until interrupted', async () => {
-      const command = begin(['nodes', '--watch', '-l', 'pool=web']);
+      const command = spawn(['nodes', '--watch', '-l', 'pool=web']);
       await command.untilSaid(/^web-2 /m);
       await report('web-1', { state: 'cleaning' });
       await command.untilSaid(/^web-1 +1\.2\.3 +cleaning,NotReady/m);

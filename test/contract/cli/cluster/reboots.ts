@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Need, State } from '../../../../agent/reboot/state.ts';
 import { eventually } from '../command.ts';
+import type { CommandHereOptions } from '../commandhere.ts';
 import type { CommandsSetting } from './setting.ts';
 
 const slotName = 'nodetender-default-0';
 
 /** `nodetender status`, `reboot` and `lock`. */
 export function describeReboots(the: CommandsSetting): void {
-  const { begin, here, annotate, annotationsOf, record, takeSlot } = the;
+  const { begin, run, spawn, annotate, annotationsOf, record, takeSlot } = the;
 
   const need: Need = { kind: 'sentinel', sinceMs: Date.now() - 600_000, packages: ['linux-image'] };
   const draining: Partial<State> = {
@@ -33,13 +34,17 @@ export function describeReboots(the: CommandsSetting): void {
     return spec.holderIdentity;
   }
 
+  function typing(answer: string): CommandHereOptions {
+    return { answer: async () => await Promise.resolve(answer) };
+  }
+
   describe('nodetender status', () => {
     it('shows who holds the slot, who waits for it, and what blocks whom', async () => {
       await record('web-1', draining);
       await takeSlot('web-1');
       await record('web-2', { phase: 'waiting', need });
       await record('db-1', blocked);
-      const { status, stdout, stderr } = await here(['status']);
+      const { status, stdout, stderr } = await run('status');
       expect(status).toBe(0);
       expect(stdout).toMatch(/^default +1\/1 +1 +1 +0 +3 +no reboot begins: 2 of 3 nodes/m);
       expect(stdout).toMatch(
@@ -48,17 +53,17 @@ export function describeReboots(the: CommandsSetting): void {
       expect(stdout).toMatch(/web-2 .* next +\d+m +sentinel +pool default lets 1 at a time: web-1 holds nodetender-/);
       expect(stdout).toMatch(/db-1 .* blocked by pods: x$/m);
       expect(stderr).toBe('\n3 nodes on the way\n');
-      const one = JSON.parse((await here(['status', '-l', 'pool=web', '-o', 'json'])).stdout) as { nodes: object[] };
+      const one = JSON.parse((await run('status', '-l', 'pool=web', '-o', 'json')).stdout) as { nodes: object[] };
       expect(one.nodes).toMatchObject([
         { name: 'web-1', state: 'draining', slot: slotName, place: null, need: { packages: ['linux-image'] } },
         { name: 'web-2', state: 'waiting', slot: null, place: 1 },
       ]);
-      expect((await here(['status', 'db-1', '-o', 'name'])).stdout).toBe('node/db-1\n');
-      expect((await here(['status', 'web-9'])).status).toBe(1);
+      expect((await run('status', 'db-1', '-o', 'name')).stdout).toBe('node/db-1\n');
+      expect((await run('status', 'web-9')).status).toBe(1);
     });
 
     it('goes on with a line for each change until interrupted', async () => {
-      const command = begin(['status', '--watch']);
+      const command = spawn(['status', '--watch']);
       await command.untilSaid(/Z no reboot is wanted$/m);
       await record('web-1', draining);
       await command.untilSaid(/Z node\/web-1 draining: the pods are being evicted$/m);
@@ -72,16 +77,16 @@ export function describeReboots(the: CommandsSetting): void {
   describe('nodetender reboot', () => {
     it('asks by a new value, which says whether it is urgent, and why', async () => {
       await annotate('web-2', { hold: 'disk copy' });
-      const { status, stdout, stderr } = await here(['reboot', '-l', 'pool=web', '--now', '--reason', 'CVE-2026-1']);
+      const { status, stdout, stderr } = await run('reboot', '-l', 'pool=web', '--now', '--reason', 'CVE-2026-1');
       expect([status, stdout]).toEqual([0, 'node/web-1 annotated\n']);
       expect(stderr).toBe('node/web-2 left out: held (disk copy)\n');
       expect(await askedOf('web-1')).toMatch(/^now-\d{8}T\d{6}Z-[0-9a-z]{4} CVE-2026-1$/);
       expect([await askedOf('web-2'), await askedOf('db-1')]).toEqual([undefined, undefined]);
-      expect((await here(['nodes', 'web-1'])).stdout).toMatch(/ requested +<none>$/m);
+      expect((await run('nodes', 'web-1')).stdout).toMatch(/ requested +<none>$/m);
     });
 
     it('follows the two marks with --wait: taken up, and done with another boot ID', async () => {
-      const following = here(['reboot', 'web-1', '--wait']);
+      const following = run('reboot', 'web-1', '--wait');
       await eventually(async () => (await askedOf('web-1')) !== undefined);
       const request = await askedOf('web-1');
       const asked: Need = { kind: 'request', sinceMs: Date.now(), packages: [], request };
@@ -95,7 +100,7 @@ export function describeReboots(the: CommandsSetting): void {
 
     it('gives up at its timeout with status 1, and says what is in the way', async () => {
       await record('web-1', { ...blocked, need });
-      const { status, stderr } = await here(['reboot', 'web-1', '--wait', '--timeout', '1s']);
+      const { status, stderr } = await run('reboot', 'web-1', '--wait', '--timeout', '1s');
       expect(status).toBe(1);
       expect(stderr).toMatch(
         /not done within 1 s.*\nnode\/web-1 has not taken up the request; .*reboot\.enabled: true/,
@@ -107,36 +112,37 @@ export function describeReboots(the: CommandsSetting): void {
     it('lists the slots with their holders', async () => {
       await record('web-1', draining);
       await takeSlot('web-1');
-      const { stdout } = await here(['lock', 'list']);
+      const { stdout } = await run('lock', 'list');
       expect(stdout).toMatch(/^NAME +POOL +HOLDER +HELD +LAST WRITE +STATE +NEXT\n/);
       expect(stdout).toMatch(/^nodetender-default-0 +default +web-1 +\d+s +\d+s +draining,NotReady +<none>$/m);
-      expect((await here(['lock', 'list', '-o', 'name', '-n', 'default'])).stdout).toBe(`lease/${slotName}\n`);
-      expect((await here(['lock', 'list', '-n', 'kube-system'])).stderr).toMatch(/^No slots found/);
+      expect((await run('lock', 'list', '-o', 'name', '-n', 'default')).stdout).toBe(`lease/${slotName}\n`);
+      expect((await run('lock', 'list', '-n', 'kube-system')).stderr).toMatch(/^No slots found/);
     });
 
     it('releases one after a yes, having said what that risks', async () => {
       await record('web-1', draining);
       await takeSlot('web-1');
-      const no = await here(['lock', 'release', 'web-1'], async () => await Promise.resolve('y'));
+      const no = await begin(['lock', 'release', 'web-1'], typing('y')).outcome();
       expect([no.status, await holder()]).toEqual([1, 'web-1']);
       expect(no.stderr).toMatch(/^web-1 holds nodetender-default-0 since/);
       expect(no.stderr).toMatch(
         /the next node of pool default may be drained and rebooted at once, while web-1 is still/,
       );
-      const yes = await here(['lock', 'release', `lease/${slotName}`], async () => await Promise.resolve('yes'));
+      const yes = await begin(['lock', 'release', `lease/${slotName}`], typing('yes')).outcome();
       expect([yes.status, yes.stdout]).toEqual([0, `lease/${slotName} released\n`]);
       expect(await holder()).toBe('');
-      const again = await here(['lock', 'release', slotName, '--yes']);
+      const again = await run('lock', 'release', slotName, '--yes');
       expect([again.status, again.stdout]).toEqual([0, `lease/${slotName} was free\n`]);
     });
 
     it('does not release what has changed hands since it was shown', async () => {
       await takeSlot('web-1');
-      const { status, stderr } = await here(['lock', 'release', 'web-1'], async () => {
+      const answer = async (): Promise<string> => {
         await the.cluster.clients.api.delete(`${the.leases}/${slotName}`);
         await takeSlot('web-2');
         return 'yes';
-      });
+      };
+      const { status, stderr } = await begin(['lock', 'release', 'web-1'], { answer }).outcome();
       expect([status, await holder()]).toEqual([1, 'web-2']);
       expect(stderr).toContain('has changed since it was looked at');
     });
@@ -149,14 +155,14 @@ export function describeReboots(the: CommandsSetting): void {
     { args: ['status', '--watch', '-o', 'json'], says: /--watch does not go with -o json/ },
     { args: ['lock', 'release', 'web-1'], says: /expected --yes: .*two nodes be down at once/ },
   ])('refuses wrong usage with status 2: $args', async ({ args, says }) => {
-    const { status, stdout, stderr } = await here(args);
+    const { status, stdout, stderr } = await run(...args);
     expect([status, stdout, await askedOf('web-1')]).toEqual([2, '', undefined]);
     expect(stderr).toMatch(says);
   });
 
   it('names what is held where somebody means to release something else', async () => {
     await takeSlot('web-1');
-    const { status, stderr } = await here(['lock', 'release', 'web-2', '--yes']);
+    const { status, stderr } = await run('lock', 'release', 'web-2', '--yes');
     expect([status, stderr]).toEqual([
       1,
       expect.stringMatching(/"web-2" is neither a slot.*: web-1 holds nodetender-/),

@@ -1,11 +1,12 @@
-import { runCommandLine } from '../../../../agent/cli/program.ts';
+import { vi } from 'vitest';
 import { encodeLastClean, encodeStatus, type LastClean, type NodeStatus } from '../../../../agent/cluster/records.ts';
 import { takenBody } from '../../../../agent/reboot/lock/slot.ts';
 import { recordPatch } from '../../../../agent/reboot/record.ts';
 import { initialState, type State } from '../../../../agent/reboot/state.ts';
 import type { Clients } from '../../../harness/clients.ts';
-import { RecordedTerminal } from '../../../unit/cli/terminal.ts';
-import { eventually, type Outcome, RunningCommand } from '../command.ts';
+import { eventually, RunningCommand } from '../command.ts';
+import { CommandHere, type CommandHereOptions } from '../commandhere.ts';
+import type { Outcome } from '../said.ts';
 
 /** An API server that commands are tried on. */
 export interface ClusterUnderTest {
@@ -52,11 +53,12 @@ export const cleaned: LastClean = {
 export class CommandsSetting {
   #cluster: ClusterUnderTest | undefined;
   #kubeconfig = '';
-  #commands: RunningCommand[] = [];
+  #commands: (CommandHere | RunningCommand)[] = [];
 
   async open(cluster: ClusterUnderTest): Promise<void> {
     this.#cluster = cluster;
     this.#kubeconfig = await cluster.clients.kubeconfigFile('person');
+    vi.stubEnv('KUBECONFIG', this.#kubeconfig);
   }
 
   get cluster(): ClusterUnderTest {
@@ -89,29 +91,25 @@ export class CommandsSetting {
 
   readonly leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
 
-  readonly begin = (args: readonly string[], env: Record<string, string> = {}): RunningCommand => {
-    const options = this.cluster.program === undefined ? {} : { program: this.cluster.program };
-    const command = new RunningCommand(args, { env: { KUBECONFIG: this.kubeconfig, ...env }, ...options });
-    this.#commands.push(command);
-    return command;
+  /** A command in the test's own process. */
+  readonly begin = (args: readonly string[], options: CommandHereOptions = {}): CommandHere => {
+    return this.#track(new CommandHere(args, options));
   };
 
   readonly run = async (...args: string[]): Promise<Outcome> => {
     return await this.begin(args).outcome();
   };
 
-  /** In this process, which is a second sooner; `answer` is what a person at the keyboard types. */
-  readonly here = async (args: readonly string[], answer?: () => Promise<string>): Promise<Outcome> => {
-    const terminal = new RecordedTerminal(answer === undefined ? {} : { answer });
-    const status = await runCommandLine([...args, '--kubeconfig', this.kubeconfig], {
-      terminal,
-      env: {},
-      stop: new AbortController().signal,
-      onSignal: () => undefined,
-      onCrash: () => undefined,
-    });
-    return { status, stdout: terminal.stdout, stderr: terminal.stderr };
+  /** The same as a process of its own. */
+  readonly spawn = (args: readonly string[], env: Record<string, string> = {}): RunningCommand => {
+    const options = this.cluster.program === undefined ? {} : { program: this.cluster.program };
+    return this.#track(new RunningCommand(args, { env: { KUBECONFIG: this.kubeconfig, ...env }, ...options }));
   };
+
+  #track<Command extends CommandHere | RunningCommand>(command: Command): Command {
+    this.#commands.push(command);
+    return command;
+  }
 
   readonly createNode = async (node: string, labels: Record<string, string> = {}): Promise<void> => {
     await this.cluster.clients.api.create('/api/v1/nodes', {

@@ -3,11 +3,11 @@ import { type CommandsSetting } from './setting.ts';
 
 /** What keeps agents from cleaning: hold, pause, resume. */
 export function describeStops(the: CommandsSetting): void {
-  const { run, annotate, holdOf, pauseIn, createControl } = the;
+  const { run, spawn, annotate, holdOf, pauseIn, createControl } = the;
 
   describe('nodetender hold and resume', () => {
     it('holds nodes with a reason, and resumes them', async () => {
-      expect(await run('hold', 'web-1', '--reason', 'disk copy')).toEqual({
+      expect(await spawn(['hold', 'web-1', '--reason', 'disk copy']).outcome()).toEqual({
         status: 0,
         stdout: 'node/web-1 held\n',
         stderr: '',
@@ -45,7 +45,7 @@ export function describeStops(the: CommandsSetting): void {
   describe('nodetender pause and resume', () => {
     it('finds the ConfigMap that the agents watch, and marks and unmarks it', async () => {
       await createControl('kube-system');
-      const { status, stdout, stderr } = await run('pause', '--reason', 'incident 4711');
+      const { status, stdout, stderr } = await spawn(['pause', '--reason', 'incident 4711']).outcome();
       expect([status, stdout]).toEqual([0, 'configmap/nodetender-control paused\n']);
       expect(stderr).toBe(
         'agents of namespace kube-system start no cleaning and no reboot on any node until: nodetender resume --namespace kube-system\n',

@@ -5,7 +5,7 @@ import { type CommandsSetting } from './setting.ts';
 
 /** Which cluster the commands speak to, and what they refuse. */
 export function describeUsage(the: CommandsSetting): void {
-  const { begin, run, here, requestOn, holdOf } = the;
+  const { run, spawn, requestOn, holdOf } = the;
 
   describe('the kubeconfig', () => {
     it('is the one of --kubeconfig, with the context of --context', async () => {
@@ -26,7 +26,7 @@ export function describeUsage(the: CommandsSetting): void {
     });
 
     it('is missed by name', async () => {
-      const { status, stderr } = await begin(['nodes'], { KUBECONFIG: '/nonexistent' }).outcome();
+      const { status, stderr } = await spawn(['nodes'], { KUBECONFIG: '/nonexistent' }).outcome();
       expect([status, stderr]).toEqual([1, expect.stringMatching(/^error: no kubeconfig at \/nonexistent/)]);
     });
   });
@@ -43,7 +43,7 @@ export function describeUsage(the: CommandsSetting): void {
     { args: ['resume', '../web-1'], says: /cannot be the name of a node/ },
     { args: ['nodes', '--watch', '-o', 'json'], says: /--watch does not go with -o json/ },
   ])('refuse wrong usage with status 2, and change nothing: $args', async ({ args, says }) => {
-    const { status, stdout, stderr } = await here(args);
+    const { status, stdout, stderr } = await run(...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(says);
     expect([await requestOn('web-1'), await holdOf('web-1')]).toEqual([undefined, undefined]);

@@ -10,6 +10,12 @@ import { initialState, marks, type Need, needKinds, type Phase, phases, reasonCo
  * times that a person can read. Written bounded, read with distrust.
  */
 
+/**
+ * More than ours ever are, however a person's words grow by the escapes of JSON: 253 characters of a request, twice, and 256 of a
+ * reason, gates and packages. A record that we would not read again ourselves would leave a node cordoned.
+ */
+const maxBytes = 16_384;
+
 const name = z.string().check(z.minLength(1), z.maxLength(maxRequestLength));
 const count = z.number().check(z.int(), z.nonnegative(), z.maximum(1e6));
 const time = z.iso.datetime();
@@ -46,6 +52,8 @@ const schema = z.object({
   requestHandled: z.optional(name),
 });
 type Json = z.output<typeof schema>;
+
+const handledSchema = z.object({ requestHandled: schema.shape.requestHandled });
 
 /** What of a Node is read here. */
 export interface RecordedOn {
@@ -84,7 +92,17 @@ export function recordedState(node: RecordedOn, bootId: string, nowMs: number): 
   const problem = `${annotationPrefix}${nodeAnnotations.rebootStatus}: ${decoded.problem}`;
   const reason = { code: 'record-damaged', text: 'the record of a reboot is damaged; a cordon stays' } as const;
   const isUnderWay = phase !== undefined && !restful.has(phase);
-  return { state: { ...blank, phase: isUnderWay ? 'verifying' : 'releasing', reason, bootId }, problem };
+  const requestHandled = json === undefined ? undefined : handledIn(json);
+  return {
+    state: { ...blank, phase: isUnderWay ? 'verifying' : 'releasing', reason, bootId, requestHandled },
+    problem,
+  };
+}
+
+/** A newer agent's record cannot be gone on from; what it has done for a person must not be done again for that. */
+function handledIn(json: string): string | undefined {
+  const decoded = decode(handledSchema, json, maxBytes);
+  return decoded.ok ? decoded.value.requestHandled : undefined;
 }
 
 /** The node was in use then. Of a label that we do not know, as of a newer agent, nobody can say that. */
@@ -119,7 +137,7 @@ export function decodeState(value: string): Decoded<State> {
 
 /** The same with the pool of the node, where an agent has written which it is. */
 export function decodeRecord(value: string): Decoded<{ readonly state: State; readonly pool: string | undefined }> {
-  const decoded = decode(schema, value);
+  const decoded = decode(schema, value, maxBytes);
   if (!decoded.ok) return decoded;
   const { since, need, retryAt, lastReboot, pool, ...same } = decoded.value;
   const state: State = {

@@ -64,7 +64,7 @@ describe('the record of a reboot on the Node', () => {
     ['no time', encodeState(state).replace('2026-01-05T12:00:00.000Z', 'noon'), 'since'],
     ['a wrong type', encodeState(state).replace('"cordonedByUs":true', '"cordonedByUs":"yes"'), 'cordonedByUs'],
     ['too many failures', encodeState(state).replace('"failures":2', '"failures":1e300'), 'failures'],
-    ['too much', encodeState(state) + ' '.repeat(5_000), 'at most'],
+    ['too much', encodeState(state) + ' '.repeat(17_000), 'at most'],
   ])('is refused with a word on what is wrong where somebody has written %s', (_, text, problem) => {
     const decoded = decodeState(text);
     expect(decoded.ok ? '' : decoded.problem).toContain(problem);
@@ -92,5 +92,24 @@ describe('the record of a reboot on the Node', () => {
       ok: true,
       value: { phase: state.phase, reason: { code: 'unknown-facts' } },
     });
+  });
+
+  it.each(['"', '\u0001'])('is read again whatever its words are, also as %j', (letter) => {
+    const words = letter.repeat(253);
+    const gates = Array.from({ length: 10 }, (_, index) => `${letter.repeat(99)}${index}`);
+    const packages = Array.from({ length: 20 }, (_, index) => `${index}`.padStart(64, 'p'));
+    const longest: State = {
+      ...state,
+      reason: { code: 'gate-blocks', text: words, gates },
+      need: { kind: 'sentinel', sinceMs: nowMs, packages, request: words },
+      requestHandled: words,
+    };
+    expect(decodeState(encodeState(longest, 'workers'))).toEqual({ ok: true, value: longest });
+  });
+
+  it('of a phase that only a newer agent knows: a request that was done is not done again', () => {
+    const text = encodeState(state).replace('"phase":"draining"', '"phase":"dancing"');
+    const { state: recovered } = recordedState(nodeWith(text, 'dancing'), 'boot-1', nowMs);
+    expect(recovered).toMatchObject({ phase: 'verifying', cordonedByUs: false, requestHandled: 'zero' });
   });
 });

@@ -2,7 +2,7 @@ import { nodeAnnotations } from '../cluster/names.ts';
 import type { NodeView } from '../cluster/node.ts';
 import type { Config } from '../config/load.ts';
 import { type Limits, shortage } from '../reboot/lock/budget.ts';
-import { heldSlots, holdingLimits } from '../reboot/lock/holders.ts';
+import { awayForReboot, heldSlots, holdingLimits } from '../reboot/lock/holders.ts';
 import { judgePool, type PoolHealth } from '../reboot/lock/poolhealth.ts';
 import { poolOf, type Pools, poolsOf, slotsOf } from '../reboot/lock/pools.ts';
 import { queuedSinceMs } from '../reboot/lock/queue.ts';
@@ -89,7 +89,7 @@ export function rollOf(
       held: slots.filter(({ pool, holder }) => pool === name && holder !== undefined).length,
       ...healthOf(
         members.filter(({ pool }) => pool === name).map(({ node }) => node),
-        slots,
+        awayForReboot(slots, holdingLimits(settings.settings, settings.drain), nowMs),
         settings,
       ),
     })),
@@ -246,14 +246,14 @@ const failures: ReadonlySet<string> = new Set([
 
 function healthOf(
   nodes: readonly NodeView[],
-  slots: readonly SeenSlot[],
+  away: ReadonlySet<string>,
   { gates }: RollSettings,
 ): Pick<PoolRoll, 'nodes' | 'notReady' | 'health'> {
   const judged = nodes.map((node) => ({
     name: node.name,
     ready: node.ready,
     cordonedBy: cordonOf(node),
-    isRebooting: slots.some((slot) => isHeldBy(slot, node)),
+    isRebooting: away.has(node.name),
   }));
   const { maxUnhealthy, countCordoned } = gates;
   return {

@@ -10,7 +10,7 @@ import { isNodetenderError } from '../../errors.ts';
 import type { Boot, HostPort, NeedSource } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Note } from '../../observe/notify/template.ts';
-import { holdingLimits } from '../../reboot/lock/holders.ts';
+import { awayForReboot, holdingLimits } from '../../reboot/lock/holders.ts';
 import { poolOf, type Pools, poolsOf } from '../../reboot/lock/pools.ts';
 import { next } from '../../reboot/machine.ts';
 import { decodeState, recordedState } from '../../reboot/record.ts';
@@ -111,7 +111,7 @@ export class RebootDuty {
     this.#slots = new SlotReport({
       ...options,
       followed: () => (this.#lock.current?.facts() === undefined ? undefined : this.#lock.current.slots()),
-      limits: () => ({ ...holdingLimits(config().settings, config().drain), pools: this.#poolNames() }),
+      limits: () => ({ ...this.#holdingLimits(), pools: this.#poolNames() }),
       warn: (regarding, note, identity) =>
         this.#tell({ type: 'Warning', reason: 'RebootSlotHeld', note, identity, regarding }),
       onChange: () => this.#bell.ring(),
@@ -120,7 +120,7 @@ export class RebootDuty {
       ...options,
       host: this.#hostGate,
       pools: () => this.#pools(),
-      holders: () => new Set(this.#lock.current?.slots().flatMap(({ holder }) => holder?.node ?? [])),
+      holders: () => awayForReboot(this.#lock.current?.slots() ?? [], this.#holdingLimits(), clock.nowMs()),
     });
     this.#draining = new Draining({
       ...options,
@@ -228,7 +228,8 @@ export class RebootDuty {
         return;
       }
       case 'confirm':
-        await lock?.confirm(effect.slot, signal);
+        if (lock === undefined) throw new Error('a slot is confirmed while none is followed');
+        await lock.confirm(effect.slot, signal);
         return;
       case 'release':
         await lock?.release(effect.slot, signal);
@@ -341,6 +342,11 @@ export class RebootDuty {
   #pools(): Pools {
     const { pools, cap } = this.#options.config();
     return poolsOf(pools, cap);
+  }
+
+  #holdingLimits(): ReturnType<typeof holdingLimits> {
+    const { settings, drain } = this.#options.config();
+    return holdingLimits(settings, drain);
   }
 
   #poolNames(): ReadonlySet<string> {

@@ -55,6 +55,16 @@ export function holdingLimits(
   return { comesBackWithinMs, holdsAtMostMs: beforeMs + rebootDelayMs + gatesPatienceMs + comesBackWithinMs };
 }
 
+/** The nodes that may be down for a reboot: one that has been silent for longer than it takes is as ill as any other. */
+export function awayForReboot(
+  slots: readonly Slot[],
+  { comesBackWithinMs }: Pick<HolderLimits, 'comesBackWithinMs'>,
+  nowMs: number,
+): ReadonlySet<string> {
+  const inTime = slots.filter(({ renewedAtMs }) => since(renewedAtMs, nowMs) < comesBackWithinMs);
+  return new Set(inTime.flatMap(({ holder }) => holder?.node ?? []));
+}
+
 /**
  * Every held slot and what is wrong with it, for one who speaks for those that cannot. Times are those of the holders' clocks
  * and ours: off by a skew, which is why nothing is freed for them.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { type HolderLimits, type HolderNode, heldSlots } from '../../../../agent/reboot/lock/holders.ts';
+import { awayForReboot, type HolderLimits, type HolderNode, heldSlots } from '../../../../agent/reboot/lock/holders.ts';
 import { slot } from './slots.ts';
 
 const MINUTE = 60_000;
@@ -48,4 +48,9 @@ describe('what is wrong with a held slot', () => {
       'node a holds nodetender-workers-0 for 40 min and is not Ready: the roll waits for it. If it is not coming back, delete the Node, or free the slot: nodetender lock release nodetender-workers-0',
     );
   });
+});
+
+it('who never came back is not away for a reboot any more, so that others see an ill node', () => {
+  const late = slot('workers-1', { heldBy: 'b', renewedAtMs: nowMs - 16 * MINUTE });
+  expect(awayForReboot([held(60, 14), late, slot('workers-2')], limits, nowMs)).toEqual(new Set(['a']));
 });

@@ -56,7 +56,7 @@ export function refusalError(refusal: Refusal, { verb, what }: Asked, nowMs: num
   const code = codeOf(refusal.httpStatus, status);
   const said = status.message === '' ? `HTTP ${refusal.httpStatus}` : status.message;
   const retryAfterMs = retryAfterOf(refusal.retryAfter, nowMs) ?? secondsToMs(status.retryAfterSeconds);
-  return new ClusterError(code, `${verb} ${what}: ${said}${adviceFor(code, verb, what)}`, {
+  return new ClusterError(code, `${verb} ${what}: ${said}${adviceFor(code, said, verb, what)}`, {
     retryAfterMs,
     // With 5xx a proxy may speak for a server that went on working.
     notApplied: refusal.httpStatus < 500,
@@ -112,9 +112,14 @@ function codeOf(httpStatus: number, status: Status): ClusterErrorCode {
   }
 }
 
-function adviceFor(code: ClusterErrorCode, verb: string, what: string): string {
-  if (code === 'cluster/forbidden')
-    return `. Grant the verb "${verb}" on ${what.split(' ')[0] ?? what} in the ClusterRole`;
+/** https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement */
+const ownersGuarded = "ownerRef on a resource you can't delete";
+
+function adviceFor(code: ClusterErrorCode, said: string, verb: string, what: string): string {
+  if (code === 'cluster/forbidden') {
+    const missing = said.includes(ownersGuarded) ? 'delete' : verb;
+    return `. Grant the verb "${missing}" on ${what.split(' ')[0] ?? what} in the ClusterRole`;
+  }
   if (code === 'cluster/unauthorized')
     return '. The token or certificate was refused: is it expired, or for another cluster?';
   return '';

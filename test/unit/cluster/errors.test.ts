@@ -46,6 +46,11 @@ describe('a refusal', () => {
     );
   });
 
+  it('says so also where the owners of an object are for those alone who may delete it', () => {
+    const message = 'leases "a" is forbidden: cannot set an ownerRef on a resource you can\'t delete: , <nil>';
+    expect(errorOf(403, { message }).message).toContain('Grant the verb "delete" on nodes/status');
+  });
+
   it('is bounded, however long the server talks', () => {
     expect(errorOf(422, { message: 'x'.repeat(1_000_000) }).message.length).toBeLessThan(1_100);
   });

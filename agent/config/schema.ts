@@ -169,7 +169,7 @@ export const schema = section('Configuration of the Nodetender agent.', {
     unreachableLimit: field(
       durationOrNever('1m', '366d'),
       '10m',
-      'Nothing is removed when the API server has not been heard for this long. never: however long.',
+      'Nothing is removed, and no reboot goes on, when the API server has not been heard for this long. never: however long.',
     ),
     settle: field(
       duration('0s', '1d'),

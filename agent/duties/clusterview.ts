@@ -84,9 +84,14 @@ export class ClusterView {
     return this.#control.values()[0];
   }
 
-  /** The reason of a pause of all; false where there is none, undefined until that is known. */
-  get paused(): string | false | undefined {
-    return this.#control.synced ? (this.pause ?? false) : undefined;
+  /**
+   * The reason of a pause of all; false where there is none. Undefined where that is not known: not read yet, or not heard of for
+   * longer than `limitMs`, in which one may have begun.
+   */
+  pausedWithin(limitMs: number): string | false | undefined {
+    const asOfMs = this.#control.freshAsOfMs();
+    if (asOfMs === undefined) return undefined;
+    return this.pause ?? (this.#options.clock.monotonicMs() - asOfMs > limitMs ? undefined : false);
   }
 
   pods(): PodView[] {

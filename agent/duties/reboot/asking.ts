@@ -5,7 +5,7 @@ import { type NodeObject, nodes, type PodObject, pods } from '../../cluster/obje
 import { podsBoundTo } from '../../cluster/pods.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
-import { messageOf } from '../../errors.ts';
+import { isNodetenderError, messageOf } from '../../errors.ts';
 import { rehearse } from '../../reboot/drain/rehearsal.ts';
 import { askGates, askHealth, type AskPrometheus } from '../../reboot/gates/asking.ts';
 import type { GatePod } from '../../reboot/gates/pods.ts';
@@ -62,7 +62,7 @@ export class Asking {
 
   /**
    * Far from a slot the health of the pool is not worth a list of its nodes. Rejects when `signal` aborts, and with
-   * ClusterError when a drain could not be tried: that says nothing about whether it would succeed.
+   * ClusterError when a drain could not be tried, save for want of permission: that says nothing about whether it would succeed.
    */
   async ask(question: Question, slotIs: SlotIs, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
@@ -112,8 +112,14 @@ export class Asking {
 
   async #rehearsal(signal: AbortSignal): Promise<readonly Blocker[]> {
     const { port, nodeName, config, clock } = this.#options;
-    const { impossible } = await rehearse({ port, nodeName, options: config().drain, clock }, signal);
-    return impossible === undefined ? [] : [{ gate: 'drain', reason: impossible }];
+    try {
+      const { impossible } = await rehearse({ port, nodeName, options: config().drain, clock }, signal);
+      return impossible === undefined ? [] : [{ gate: 'drain', reason: impossible }];
+    } catch (error) {
+      // Whoever may not look may not evict: the slot is of more use to others.
+      if (!isNodetenderError(error, 'cluster/forbidden')) throw error;
+      return [{ gate: 'drain', reason: error.message }];
+    }
   }
 
   async #health(signal: AbortSignal): Promise<readonly Blocker[]> {

@@ -6,7 +6,7 @@ import type { NodeView } from '../../cluster/node.ts';
 import { viewOfNode } from '../../cluster/node.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
-import { isNodetenderError } from '../../errors.ts';
+import { isNodetenderError, messageOf } from '../../errors.ts';
 import type { Boot, HostPort, NeedSource } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Note } from '../../observe/notify/template.ts';
@@ -61,6 +61,8 @@ export interface RebootEvent {
 
 /** After an effect that failed. What it was for is asked anew each time, so nothing is lost by the wait. */
 const failedBackoff = { firstMs: 1_000, longestMs: 60_000 };
+/** Half a minute and more: what is still refused then, by a permission or a webhook, will not pass without a person. */
+const toldAfterFailures = 5;
 /** Nothing has been done to the node yet, or it has been undone: the host can be asked without delay to anything. */
 const untouched: ReadonlySet<State['phase']> = new Set(['idle', 'wanted', 'waiting', 'backing-off']);
 /** A chain of steps that need no new fact ends long before; more is a defect, and must not become a storm of requests. */
@@ -159,6 +161,7 @@ export class RebootDuty {
         failures += 1;
         steps = 0;
         log.warn({ error, failures }, 'a step of the reboot could not be done; it is tried again');
+        if (failures === toldAfterFailures) this.#told(stepFailed(error));
         await this.#rest(backoffMs(failedBackoff, failures, random), signal);
         await clock.sleep(failedBackoff.firstMs, signal);
       }
@@ -360,4 +363,13 @@ export class RebootDuty {
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
     await this.#bell.waitAtMost(ms, this.#options.clock, signal);
   }
+}
+
+/** What the API server or the host keeps refusing stands in the way of every phase. */
+function stepFailed(error: unknown): Pick<RebootEvent, 'type' | 'reason' | 'note'> {
+  return {
+    type: 'Warning',
+    reason: 'RebootStepFailed',
+    note: `it is tried again and again, and fails: ${messageOf(error)}`,
+  };
 }

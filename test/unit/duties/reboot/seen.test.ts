@@ -217,3 +217,33 @@ it('a setting that changes is in force at the next step', async () => {
   await site.clock.advance(10 * MINUTE_MS);
   expect(site.host.boots).toHaveLength(2);
 });
+
+describe('what the API server keeps refusing', () => {
+  it('is told once, with what to do, when it has been tried for a while', async () => {
+    site = await OneNode.start();
+    site.server.faults.add({
+      matches: ({ resource, verb, user }) => resource === 'nodes' && verb === 'patch' && user === 'agent',
+      refuse: { status: 403 },
+    });
+    site.need.want();
+    await site.clock.advance(3_000);
+    expect(site.reasons()).toEqual([]);
+    await site.clock.advance(30 * MINUTE_MS);
+    expect(site.reasons()).toEqual(['RebootStepFailed']);
+    expect(site.events[0]?.note).toContain('Grant the verb "patch" on nodes');
+  });
+
+  it('costs nobody else the slot where a drain may not even be tried', async () => {
+    site = await OneNode.start();
+    site.server.faults.add({
+      matches: ({ resource, verb, user }) => resource === 'pods' && verb === 'list' && user === 'agent',
+      refuse: { status: 403 },
+    });
+    site.need.want();
+    await site.clock.advance(5 * MINUTE_MS);
+    expect(site.node().metadata.labels?.['nodetender.dev/state']).toBe('backing-off');
+    expect(site.reasons()).toContain('RebootDrainImpossible');
+    const slot = await site.clock.run(site.admin.get(leases, { namespace: 'default', name: 'nodetender-default-0' }));
+    expect(slot.spec?.holderIdentity).toBe('');
+  });
+});

@@ -56,7 +56,7 @@ function nodeFacts(node: NodeView, readyForMs: number, taintKey: string | undefi
     ready,
     readyForMs,
     hold: annotations.get(nodeAnnotations.hold),
-    request: request !== undefined && isRequest(request) ? request : undefined,
+    request: request !== undefined && whyNoRequest(request) === undefined ? request : undefined,
     marks: marksOn(
       {
         taints: softTaints.map((key) => ({ key, effect: 'PreferNoSchedule' })),
@@ -68,10 +68,19 @@ function nodeFacts(node: NodeView, readyForMs: number, taintKey: string | undefi
   };
 }
 
-/** A longer one has no room in the record. */
-export function isRequest(value: string): boolean {
-  return value !== '' && value.length <= maxRequestLength;
+/** What is wrong with a value of `nodetender.dev/reboot`; undefined for one that may ask. */
+export function whyNoRequest(value: string): string | undefined {
+  const expected = 'expected any new word, such as the time of day, or one that begins with now';
+  const word = value.trim();
+  if (word === '') return `${expected}, found nothing`;
+  // A longer one has no room in the record.
+  if (value.length > maxRequestLength) return `${expected}, of at most ${maxRequestLength} characters`;
+  if (noes.has(word.toLowerCase())) return `${expected}, found ${word}; to take a request back, remove the annotation`;
+  return undefined;
 }
+
+/** Whoever types one of these wants no reboot. */
+const noes: ReadonlySet<string> = new Set(['false', 'no', 'off', '0', 'none', 'never', 'null', 'cancel']);
 
 /** For how long a Node has been Ready in the boot that the host is in, by the monotonic clock. */
 export class ReadyTime {

@@ -21,7 +21,7 @@ import { Asking, type SlotIs } from './asking.ts';
 import { type Condition, NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
-import { observationOf, ReadyTime } from './observing.ts';
+import { observationOf, ReadyTime, whyNoRequest } from './observing.ts';
 import { RebootOrder } from './order.ts';
 import { OwnLock } from './ownlock.ts';
 import { OwnNodeView, recordOn } from './ownnode.ts';
@@ -87,6 +87,8 @@ export class RebootDuty {
   #state: State | undefined;
   /** What is in force stands on the Node: at the start, and after a write without an answer. */
   #isUnsure = true;
+  /** The value of `nodetender.dev/reboot` that was looked at last. */
+  #requested: string | undefined;
   /** The record on the Node as of our last read or write. */
   #record: string | undefined;
 
@@ -183,6 +185,7 @@ export class RebootDuty {
       this.#isUnsure = true;
       return 0;
     }
+    this.#refuse(node?.annotations.get(nodeAnnotations.reboot));
     const facts = observationOf({
       boot,
       need,
@@ -284,6 +287,15 @@ export class RebootDuty {
     const { log, clock } = this.#options;
     log[type === 'Warning' ? 'warn' : 'info']({ event: reason, phase: this.#state?.phase }, note);
     this.#tell({ type, reason, note, identity: `${reason} ${this.#state?.sinceMs ?? clock.nowMs()} ${note}` });
+  }
+
+  /** A value of `nodetender.dev/reboot` that may not ask is told of once. */
+  #refuse(value: string | undefined): void {
+    if (value === this.#requested) return;
+    this.#requested = value;
+    const why = value === undefined ? undefined : whyNoRequest(value);
+    if (why === undefined) return;
+    this.#told({ type: 'Warning', reason: 'RebootRequestRefused', note: `nodetender.dev/reboot is refused: ${why}` });
   }
 
   #tell(note: Omit<RebootEvent, 'action'>): void {

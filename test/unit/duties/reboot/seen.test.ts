@@ -247,3 +247,18 @@ describe('what the API server keeps refusing', () => {
     expect(slot.spec?.holderIdentity).toBe('');
   });
 });
+
+describe('a value of nodetender.dev/reboot', () => {
+  it.each([
+    ['nothing', '', 'found nothing'],
+    ['more than the record has room for', 'x'.repeat(254), 'at most 253 characters'],
+    ['a no', 'False', 'remove the annotation'],
+  ])('that is %s is refused once, with a word on why, and reboots nobody', async (_, value, why) => {
+    site = await OneNode.start();
+    await site.annotate({ 'nodetender.dev/reboot': value });
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(site.reasons()).toEqual(['RebootRequestRefused']);
+    expect(site.events[0]?.note).toContain(why);
+    expect(site.host.boots).toHaveLength(1);
+  });
+});

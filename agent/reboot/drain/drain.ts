@@ -70,6 +70,8 @@ export class Drain {
   #selection: Selection | undefined;
   /** Last looks in a row that saw a pod which the watch has yet to show. */
   #behind = 0;
+  /** Pods that such a look has seen: if the drain ends without success, they are why. */
+  #newcomers: readonly DrainPod[] = [];
   #told = '';
   /** Of ours: nothing that a server can answer. */
   #defect: unknown;
@@ -233,7 +235,8 @@ export class Drain {
     const listing = await port.list(pods, scope, drainPodOf, { signal });
     const { evict, refused } = await this.#select(listing.items, signal);
     if (refused.length > 0) return this.#stuck(`${namesOf(refused.map(({ pod }) => pod))} came and may not be evicted`);
-    if (evict.some((pod) => !this.#candidates.isGone(pod))) {
+    this.#newcomers = evict.filter((pod) => !this.#candidates.isGone(pod));
+    if (this.#newcomers.length > 0) {
       this.#behind += 1;
       await clock.sleep(backoffMs(retryBackoff, this.#behind, random), signal);
       return undefined;
@@ -252,7 +255,11 @@ export class Drain {
     const { obstacles, left } = this.#progress();
     const problem = this.#view.podsProblem;
     const blind = problem === undefined ? '' : `; the API server cannot be followed: ${problem.message}`;
-    return { status: 'stuck', why: `${why}, pods left: ${left}${blind}`, obstacles };
+    const again =
+      this.#newcomers.length === 0
+        ? ''
+        : `; when all had gone, ${namesOf(this.#newcomers)} came: pods that tolerate the cordon come back, unless drain.podSelector leaves them out`;
+    return { status: 'stuck', why: `${why}, pods left: ${left}${again}${blind}`, obstacles };
   }
 
   #progress(): DrainProgress {

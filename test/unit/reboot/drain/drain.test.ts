@@ -30,6 +30,21 @@ describe('a drain', () => {
     ]);
   });
 
+  it('names who comes back to the node for as long as it tries', async () => {
+    let comings = 1;
+    cluster.server.store.listen(({ storedAs, type }) => {
+      if (storedAs !== 'pods' || type !== 'DELETED') return;
+      comings += 1;
+      void cluster.pod(`web-${comings}`);
+    });
+    await cluster.pod('web-1');
+    expect(await cluster.drained({ timeoutMs: 60_000 })).toMatchObject({
+      status: 'stuck',
+      why: expect.stringMatching(/when all had gone, default\/web-\d+ came: pods that tolerate the cordon/),
+    });
+    expect(cluster.evictions().length).toBeLessThan(10);
+  });
+
   it('waits for a budget, and asks again when it allows one more', async () => {
     for (const name of ['web-1', 'web-2', 'web-3']) await cluster.pod(name, { labels: { app: 'web' } });
     await cluster.budget('web', 'web', { minAvailable: 2 });

@@ -53,7 +53,7 @@ const schema = z.object({
 });
 type Json = z.output<typeof schema>;
 
-const handledSchema = z.object({ requestHandled: schema.shape.requestHandled });
+const pastSchema = z.object({ nodeUid: schema.shape.nodeUid, requestHandled: schema.shape.requestHandled });
 
 /** What of a Node is read here. */
 export interface RecordedOn {
@@ -81,18 +81,26 @@ export function recordPatch(
  * The state to go on from, and what was wrong with the record, if anything. Of a damaged record the label still says whether a
  * reboot was under way: then the node has to show that it is well before its slot goes on, and its cordon, of which nobody
  * knows whose it is, stays. Otherwise a slot that it may have goes back, and a new record takes the place of the damaged one.
+ * `before` is the record as it was seen last: one that somebody has taken away is damaged, too.
  */
-export function recordedState(node: RecordedOn, bootId: string, nowMs: number): { state: State; problem?: string } {
+export function recordedState(
+  node: RecordedOn,
+  bootId: string,
+  nowMs: number,
+  before?: string,
+): { state: State; problem?: string } {
   const json = node.annotations.get(nodeAnnotations.rebootStatus);
   const phase = node.labels.get(stateLabel);
   const blank = initialState(node.uid, nowMs);
-  if (json === undefined && phase === undefined) return { state: blank };
+  const past = before === undefined ? undefined : pastIn(before);
+  const known = past?.nodeUid === node.uid ? past : undefined;
+  if (json === undefined && phase === undefined && known === undefined) return { state: blank };
   const decoded: Decoded<State> = json === undefined ? { ok: false, problem: 'found none' } : decodeState(json);
   if (decoded.ok) return { state: decoded.value };
   const problem = `${annotationPrefix}${nodeAnnotations.rebootStatus}: ${decoded.problem}`;
   const reason = { code: 'record-damaged', text: 'the record of a reboot is damaged; a cordon stays' } as const;
   const isUnderWay = phase !== undefined && !restful.has(phase);
-  const requestHandled = json === undefined ? undefined : handledIn(json);
+  const requestHandled = (json === undefined ? undefined : pastIn(json)?.requestHandled) ?? known?.requestHandled;
   return {
     state: { ...blank, phase: isUnderWay ? 'verifying' : 'releasing', reason, bootId, requestHandled },
     problem,
@@ -100,9 +108,9 @@ export function recordedState(node: RecordedOn, bootId: string, nowMs: number): 
 }
 
 /** A newer agent's record cannot be gone on from; what it has done for a person must not be done again for that. */
-function handledIn(json: string): string | undefined {
-  const decoded = decode(handledSchema, json, maxBytes);
-  return decoded.ok ? decoded.value.requestHandled : undefined;
+function pastIn(json: string): z.output<typeof pastSchema> | undefined {
+  const decoded = decode(pastSchema, json, maxBytes);
+  return decoded.ok ? decoded.value : undefined;
 }
 
 /** The node was in use then. Of a label that we do not know, as of a newer agent, nobody can say that. */

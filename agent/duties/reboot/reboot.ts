@@ -326,7 +326,7 @@ export class RebootDuty {
 
   /** What stands on the Node, read once and after each write without an answer. Undefined while there is no Node. */
   async #stateInForce(boot: Boot, signal: AbortSignal): Promise<State | undefined> {
-    const { port, nodeName, clock, log } = this.#options;
+    const { port, nodeName, clock } = this.#options;
     if (!this.#isUnsure && this.#state !== undefined) return this.#state;
     const { watched } = this.#own;
     let found;
@@ -336,12 +336,13 @@ export class RebootDuty {
       if (isNodetenderError(error, 'cluster/not-found')) return undefined;
       throw error;
     }
+    const before = this.#record;
     this.#record = recordOn(this.#own.learn(found, watched));
     this.#required.learn(found);
     this.#possible.learn(found);
     const isFirst = this.#state === undefined;
-    const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs());
-    if (problem !== undefined) log.error({ problem }, 'the record of a reboot on the Node is damaged');
+    const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs(), before);
+    if (problem !== undefined) this.#told({ type: 'Warning', reason: 'RebootRecordDamaged', note: problem });
     if (isFirst && state.phase === 'rebooting') this.#order.forget('unknown');
     this.#state = state;
     this.#isUnsure = false;

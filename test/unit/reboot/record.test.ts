@@ -112,4 +112,13 @@ describe('the record of a reboot on the Node', () => {
     const { state: recovered } = recordedState(nodeWith(text, 'dancing'), 'boot-1', nowMs);
     expect(recovered).toMatchObject({ phase: 'verifying', cordonedByUs: false, requestHandled: 'zero' });
   });
+
+  it('that somebody has taken away is damaged, too; of another Node of that name it is none', () => {
+    const { state: recovered } = recordedState(nodeWith(undefined, undefined), 'boot-1', nowMs, encodeState(state));
+    expect(recovered).toMatchObject({ phase: 'releasing', cordonedByUs: false, requestHandled: 'zero' });
+    const replaced = { ...nodeWith(undefined, undefined), uid: 'uid-2' };
+    expect(recordedState(replaced, 'boot-1', nowMs, encodeState(state))).toEqual({
+      state: initialState('uid-2', nowMs),
+    });
+  });
 });

@@ -261,4 +261,15 @@ describe('a value of nodetender.dev/reboot', () => {
     expect(site.events[0]?.note).toContain(why);
     expect(site.host.boots).toHaveLength(1);
   });
+
+  it('that has been done is not done again because somebody has taken the record of it away', async () => {
+    site = await OneNode.start();
+    await site.annotate({ 'nodetender.dev/reboot': 'one' });
+    await site.clock.advance(30 * MINUTE_MS);
+    await site.annotate({ 'nodetender.dev/reboot-status': null });
+    await site.clock.advance(90 * MINUTE_MS);
+    expect(site.host.boots).toHaveLength(2);
+    expect(site.reasons().filter((reason) => reason === 'RebootRecordDamaged')).toHaveLength(1);
+    expect(site.node().metadata.annotations?.['nodetender.dev/reboot-status']).toContain('"requestHandled":"one"');
+  });
 });

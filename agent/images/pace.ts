@@ -51,13 +51,13 @@ const CHANGING_FOR_MS = 2000;
 
 /**
  * A pod that starts in mid-burst waits for the rest of it: larger bursts would make the longest wait longer, smaller ones
- * share fewer collections and take more time in all. While pods come and go two thirds of the time are theirs, so that
+ * share fewer collections and take more time in all. While pods come and go three quarters of the time are theirs, so that
  * most starts meet no burst at all.
  */
 const GENTLE: Pace = {
   burst: 64,
   slowCallMs: 2000,
-  whilePodsChange: { leastMs: 700, timesTheBurst: 2 },
+  whilePodsChange: { leastMs: 1000, timesTheBurst: 3 },
   whilePodsStay: { leastMs: 200, timesTheBurst: 0.5 },
 };
 const noRest: Rest = { leastMs: 0, timesTheBurst: 0 };

@@ -18,10 +18,10 @@ describe('the gentle pace', () => {
     expect(first).toMatchObject({ size: 64, pauseMs: 0 });
   });
 
-  it('leaves two thirds of the time to pods that come and go, and rests 700 ms at least', () => {
-    expect(nextBurst(first, took(600)).pauseMs).toBe(1200);
-    expect(nextBurst(first, took(40)).pauseMs).toBe(700);
-    expect(nextBurst(first, { ...took(40), podsUnchangedMs: 1999 }).pauseMs).toBe(700);
+  it('leaves three quarters of the time to pods that come and go, and rests a second at least', () => {
+    expect(nextBurst(first, took(600)).pauseMs).toBe(1800);
+    expect(nextBurst(first, took(40)).pauseMs).toBe(1000);
+    expect(nextBurst(first, { ...took(40), podsUnchangedMs: 1999 }).pauseMs).toBe(1000);
   });
 
   it('rests half as long as the burst took, 200 ms at least, once no pod has come or gone for 2 seconds', () => {

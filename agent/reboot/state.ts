@@ -61,6 +61,8 @@ export const reasonCodes = [
   'slot-taken',
   'cordoned',
   'cordon-delay',
+  /** A cordoned node stands still because it cannot know whether it should go on. */
+  'facts-missing',
   'hooks-pending',
   'pods-leaving',
   'drain-blocked',

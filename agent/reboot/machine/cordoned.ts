@@ -69,14 +69,17 @@ export function stoppedBy(moment: Moment): Step | undefined {
   const closed = outsideWindow(moment, state.need);
   if (closed !== undefined && settings.whenWindowCloses === 'back-out') return backOut(moment, closed.reason);
   const unknown = unknownFact(moment, wish.kind === 'unknown');
-  if (unknown === undefined) return undefined;
-  return step(moment, { reason: { code: 'unknown-facts', text: unknown } });
+  return unknown && step(moment, { reason: unknown });
 }
 
 /** Not knowing is no reason to go back, and none to go on. */
-function unknownFact({ facts }: Moment, isBlind: boolean): string | undefined {
-  if (facts.lock === undefined) return 'it is not known whether the slot is still held';
-  if (facts.paused === undefined) return 'it is not known whether all nodes are paused';
-  if (isBlind) return 'the sentinel cannot be seen';
-  return undefined;
+function unknownFact({ facts }: Moment, isBlind: boolean): Reason | undefined {
+  // Without the API server nothing can be told either.
+  if (facts.lock === undefined) {
+    return { code: 'unknown-facts', text: 'it is not known whether the slot is still held' };
+  }
+  if (facts.paused === undefined) {
+    return { code: 'facts-missing', text: 'it is not known whether all nodes are paused' };
+  }
+  return isBlind ? { code: 'facts-missing', text: 'the sentinel cannot be seen' } : undefined;
 }

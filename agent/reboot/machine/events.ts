@@ -18,6 +18,7 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
   'slot-taken': ['Normal', 'RebootSlotTaken'],
   cordoned: ['Normal', 'RebootCordoned'],
   'cordon-delay': ['Normal', 'RebootCordonDelay'],
+  'facts-missing': ['Warning', 'RebootFactsMissing'],
   'hooks-pending': ['Normal', 'RebootHooksPending'],
   'pods-leaving': ['Normal', 'RebootDraining'],
   'drain-blocked': ['Warning', 'RebootDrainBlocked'],

@@ -342,7 +342,7 @@ describe('the pace', () => {
     ]);
   });
 
-  it('rests twice as long as the burst took once a look has shown that a pod came', async () => {
+  it('rests three times as long as the burst took once a look has shown that a pod came', async () => {
     const node = await nodeWithOld(150, { cost: { collectionMs: 800, perImageMs: 0 } });
     const bursts = watchBursts(node);
     onFirstRemoval(node, (store) =>
@@ -352,7 +352,7 @@ describe('the pace', () => {
     expect(bursts()).toEqual([
       [0, 64],
       [1200, 64],
-      [1200 + 800 + 1600, 22],
+      [1200 + 800 + 2400, 22],
     ]);
   });
 

@@ -26,6 +26,8 @@ export const metadataKey = text(
   (key) => (key.length <= 317 && new RegExp(`^${KEY}$`).test(key) ? key : undefined),
 );
 
+const OWN_PREFIX = 'nodetender.dev/';
+
 /** Reads to the key and the value. */
 export const label = text(
   'a label such as example.com/rebooting=true',
@@ -33,6 +35,9 @@ export const label = text(
   (label) => {
     if (label.length > 381 || !new RegExp(`^${LABEL}$`).test(label)) return undefined;
     const [key = '', value = ''] = label.split('=');
+    // They would overwrite the state of the reboot itself.
+    if (key.startsWith(OWN_PREFIX))
+      throw new Error(`expected another prefix than ${OWN_PREFIX}, which is the agent's own`);
     return { key, value };
   },
 );

@@ -161,6 +161,10 @@ describe('a refusal of reboots', () => {
     ],
     ['{hooks: {after: {timeout: 1h}}}', 'hooks.after.timeout: unknown; known here: annotations, pods'],
     [
+      '{marks: {labelsBefore: [nodetender.dev/state=idle]}}',
+      "marks.labelsBefore[0]: expected another prefix than nodetender.dev/, which is the agent's own",
+    ],
+    [
       '{marks: {labelsBefore: [example.com/a]}}',
       'marks.labelsBefore[0]: expected a label such as example.com/rebooting=true, ',
     ],

@@ -162,6 +162,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
                   ...member,
                   env: process.env,
                   node: () => node.view.node,
+                  podsChangedAtMs: () => node.view.podsChangedAtMs,
                   paused: () => node.view.pausedWithin(live.current().cluster.unreachableLimitMs),
                   event: ({ regarding, ...note }) => node.tellOfNode(note, regarding),
                   signal,

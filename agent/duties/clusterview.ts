@@ -33,14 +33,17 @@ export class ClusterView {
   readonly #control: Watched<KubernetesObject, string | undefined>;
   readonly #problems = new Map<string, ClusterError>();
   #podsLeave = false;
+  #podsChangedAtMs: number;
 
   constructor(options: ClusterViewOptions) {
     this.#options = options;
-    const { nodeName, namespace, readiness } = options;
+    const { nodeName, namespace, readiness, clock } = options;
+    this.#podsChangedAtMs = clock.monotonicMs();
     this.#node = new OwnNode(nodeName, this.#following('the Node'));
     this.#pods = new PodsOfNode(nodeName, {
       ...this.#following('its pods'),
       onChange: (change) => {
+        this.#podsChangedAtMs = clock.monotonicMs();
         if (change.type === 'deleted' || change.value.terminating) this.#podsLeave = true;
         options.onChange();
       },
@@ -96,6 +99,11 @@ export class ClusterView {
 
   pods(): PodView[] {
     return this.#pods.values();
+  }
+
+  /** Monotonic time at which anything of the pods was last heard to change. */
+  get podsChangedAtMs(): number {
+    return this.#podsChangedAtMs;
   }
 
   /** Whether a pod is being deleted, or has been since the last call. */

@@ -26,6 +26,8 @@ export interface AskingOptions {
   readonly pools: () => Pools;
   /** Nodes that hold a slot. */
   readonly holders: () => ReadonlySet<string>;
+  /** Monotonic time of the last change of this node's pods that a watch has told of. */
+  readonly podsChangedAtMs?: (() => number) | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -34,6 +36,9 @@ export interface AskingOptions {
 export type SlotIs = 'far' | 'near' | 'held';
 
 const deadlineMs = 30_000;
+/** Pods of which nothing was heard since are listed again only so often: a watch may hang. With a slot in hand, always. */
+const quietPodsMs = 10 * 60_000;
+
 /** While a sick pool keeps nodes waiting, each of them lists all nodes this often: there may be a thousand of them, for days. */
 const sickPoolBackoff = { firstMs: 60_000, longestMs: 30 * 60_000 };
 
@@ -44,6 +49,7 @@ export class Asking {
     Question,
     { readonly askedAtMs: number; readonly answeredAtMs: number; readonly blockedBy: readonly Blocker[] }
   >();
+  #podsBefore: { readonly askedAtMs: number; readonly pods: readonly GatePod[] } | undefined;
   #sickPool: { readonly blockedBy: readonly Blocker[]; readonly times: number; readonly untilMs: number } | undefined;
 
   constructor(options: AskingOptions) {
@@ -93,7 +99,7 @@ export class Asking {
   /** A list of all nodes is the dearest question, and answers nothing where another gate blocks. */
   async #allGates(slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
     const { host, clock, random } = this.#options;
-    const blockedBy = (await Promise.all([this.#gates(signal), host.blockers(signal)])).flat();
+    const blockedBy = (await Promise.all([this.#gates(slotIs, signal), host.blockers(signal)])).flat();
     if (blockedBy.length > 0 || slotIs === 'far') return blockedBy;
     const sick = this.#sickPool;
     if (slotIs === 'near' && sick !== undefined && clock.monotonicMs() < sick.untilMs) return sick.blockedBy;
@@ -104,9 +110,9 @@ export class Asking {
     return found;
   }
 
-  async #gates(signal: AbortSignal): Promise<readonly Blocker[]> {
+  async #gates(slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
     const { gates } = this.#options.config();
-    const known = gates.blockingPods.length === 0 ? [] : await this.#pods(signal);
+    const known = gates.blockingPods.length === 0 ? [] : await this.#podsUnlessQuiet(slotIs, signal);
     return await askGates(gates, known, this.#prometheus(signal));
   }
 
@@ -157,6 +163,19 @@ export class Asking {
     } catch (error) {
       return [{ gate: 'pool-health', reason: messageOf(error) }];
     }
+  }
+
+  async #podsUnlessQuiet(slotIs: SlotIs, signal: AbortSignal): Promise<readonly GatePod[] | undefined> {
+    const { clock, podsChangedAtMs } = this.#options;
+    const before = this.#podsBefore;
+    if (slotIs !== 'held' && before !== undefined && podsChangedAtMs !== undefined) {
+      const isQuiet = podsChangedAtMs() < before.askedAtMs;
+      if (isQuiet && clock.monotonicMs() - before.askedAtMs < quietPodsMs) return before.pods;
+    }
+    const askedAtMs = clock.monotonicMs();
+    const found = await this.#pods(signal);
+    this.#podsBefore = found && { askedAtMs, pods: found };
+    return found;
   }
 
   /** Undefined where they cannot be read. */

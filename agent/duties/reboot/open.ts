@@ -12,7 +12,7 @@ import { exchange } from '../../web/exchange.ts';
 import { ConfiguredNeed } from './configuredneed.ts';
 import { RebootDuty, type RebootDutyOptions } from './reboot.ts';
 
-export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | 'event'> {
+export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | 'podsChangedAtMs' | 'event'> {
   readonly port: KubernetesPort;
   readonly nodeName: string;
   readonly namespace: string;

@@ -41,6 +41,8 @@ export interface RebootDutyOptions {
   readonly node: () => NodeView | undefined;
   /** Undefined while not known. */
   readonly paused: () => string | false | undefined;
+  /** Monotonic time of the last change of the node's pods that a watch has told of; where none does, they are listed each time. */
+  readonly podsChangedAtMs?: (() => number) | undefined;
   /** About this Node, unless `regarding` is another. */
   readonly event: (note: RebootEvent) => void;
   readonly notify: (note: Note) => void;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KubernetesClient } from '../../../../agent/cluster/client.ts';
 import { nodes } from '../../../../agent/cluster/objects.ts';
 import { parseConfig } from '../../../../agent/config/load.ts';
@@ -26,6 +26,7 @@ let host: EmulatedHost;
 let reportedBootId: string | undefined;
 let holders: Set<string>;
 let asking: Asking;
+let podsChangedAtMs: number;
 let stop: AbortController;
 beforeEach(async () => {
   clock = new VirtualClock();
@@ -36,6 +37,7 @@ beforeEach(async () => {
   host = new EmulatedHost({ clock });
   reportedBootId = host.boot.bootId;
   holders = new Set();
+  podsChangedAtMs = Number.POSITIVE_INFINITY;
   stop = new AbortController();
   const config = parseConfig(gates, 'test').reboot;
   asking = new Asking({
@@ -45,6 +47,7 @@ beforeEach(async () => {
     host: new HostGate({ host: inMemoryHostPort(host), nodeName, reportedBootId: () => reportedBootId, clock }),
     pools: () => poolsOf([]),
     holders: () => holders,
+    podsChangedAtMs: () => podsChangedAtMs,
     clock,
     random: () => 0.5,
   });
@@ -101,6 +104,25 @@ describe('what is asked before a reboot', () => {
     refuse('nodes');
     expect(await gatesOf('gates', 'held')).toEqual(['pool-health']);
   });
+});
+
+it('does not list its pods again while a watch tells of no change, for ten minutes; with a slot in hand it always does', async () => {
+  podsChangedAtMs = -1;
+  const list = vi.spyOn(port, 'list');
+  const lists = (): number => list.mock.calls.filter(([resource]) => resource.plural === 'pods').length;
+  await blockers('gates');
+  await clock.advance(60_000);
+  await blockers('gates');
+  expect(lists()).toBe(1);
+  await blockers('gates', 'held');
+  expect(lists()).toBe(2);
+  podsChangedAtMs = clock.monotonicMs();
+  await blockers('gates', 'near');
+  expect(lists()).toBe(3);
+  podsChangedAtMs = -1;
+  await clock.advance(10 * 60_000);
+  await blockers('gates');
+  expect(lists()).toBe(4);
 });
 
 it('an answer ages from the moment in which it was asked for, and one that was cut short is none', async () => {

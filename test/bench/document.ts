@@ -132,7 +132,7 @@ function eventLoop(results: readonly RemovalResult[]): string {
 }
 
 function planningLine({ policy, images, containers, firstMs, medianMs, maxMs }: PlanningResult): string {
-  const times = `${medianMs.toFixed(1)} ms (median; longest ${maxMs.toFixed(1)}, first ${firstMs.toFixed(1)})`;
+  const times = `${medianMs.toFixed(1)} ms once warm (median of 50; longest ${maxMs.toFixed(1)}), ${firstMs.toFixed(1)} the first time`;
   return `- Deciding over ${images} images and ${containers} containers by ${policy}: ${times}.`;
 }
 

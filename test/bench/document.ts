@@ -71,8 +71,13 @@ export function tables(measurements: Measurements): string {
 }
 
 /** What the README shows of them. */
-export function summary({ takenAt, machine, small = [] }: Measurements): string {
-  return `${removalTable(small)}\n\nMeasured on ${takenAt.slice(0, 10)}: ${machine}.`;
+export function summary({ takenAt, machine, small, drain, handover }: Measurements): string {
+  const sections: string[] = [];
+  if (small) sections.push(removalTable(small));
+  if (drain) sections.push('A node with 100 pods, drained:', drainTable(drain));
+  if (handover) sections.push(handoverTable(handover));
+  sections.push(`Measured on ${takenAt.slice(0, 10)}: ${machine}.`);
+  return sections.join('\n\n');
 }
 
 const header = [

@@ -21,16 +21,14 @@ it(
   { timeout: 600_000 },
   async () => {
     const before = await fleet.requestCount();
-    const startedMs = performance.now();
     expect(await fleet.triggerAll('once')).toHaveLength(AGENTS);
     while ((await fleet.doneCount('once')) < AGENTS) await delay(2_000);
-    const seconds = (performance.now() - startedMs) / 1000;
     const requests = await fleet.requestsSince(before);
     expect(requests.get('create events')).toBe(AGENTS);
     // The annotation itself, the mark before the run, and the result with the status.
     const writes = requests.get('patch nodes') ?? 0;
     expect(writes).toBeGreaterThanOrEqual(3 * AGENTS);
-    // On a machine that is overworked a run may last long enough for its state to be told: every five seconds at the most.
-    expect(writes).toBeLessThanOrEqual((4 + seconds / 5) * AGENTS);
+    // On a machine that is overworked a run may last long enough for its state to be told.
+    expect(writes).toBeLessThanOrEqual(4 * AGENTS);
   },
 );

@@ -103,6 +103,7 @@ export class RebootingNode {
       await before;
       if (!this.#isOver) await work();
     })();
+    // The turn itself is awaited below, and throws there.
     this.#following = turn.catch(() => undefined);
     try {
       await turn;

@@ -31,15 +31,19 @@ export interface KubernetesComponents {
   readonly etcd: string;
   readonly apiServer: string;
   readonly controllerManager: string;
+  readonly scheduler: string;
+  readonly kubelet: string;
   readonly kubectl: string;
 }
 
-/** The programs of a control plane, as paths. */
+/** Kubernetes' own programs, as paths. */
 export function kubernetesComponents(): KubernetesComponents {
   const programs = {
     etcd: `${real}/etcd/usr/bin/etcd`,
     apiServer: `${real}/kubernetes/bin/kube-apiserver`,
     controllerManager: `${real}/kubernetes/bin/kube-controller-manager`,
+    scheduler: `${real}/kubernetes/bin/kube-scheduler`,
+    kubelet: `${real}/kubernetes/bin/kubelet`,
     kubectl: `${real}/kubernetes/bin/kubectl`,
   };
   for (const program of Object.values(programs)) {

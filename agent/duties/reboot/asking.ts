@@ -119,8 +119,9 @@ export class Asking {
   async #rehearsal(signal: AbortSignal): Promise<readonly Blocker[]> {
     const { port, nodeName, config, clock } = this.#options;
     try {
-      const { impossible } = await rehearse({ port, nodeName, options: config().drain, clock }, signal);
-      return impossible === undefined ? [] : [{ gate: 'drain', reason: impossible }];
+      const { impossible, unanswered } = await rehearse({ port, nodeName, options: config().drain, clock }, signal);
+      const reason = impossible ?? unanswered;
+      return reason === undefined ? [] : [{ gate: 'drain', reason }];
     } catch (error) {
       // Whoever may not look may not evict: the slot is of more use to others.
       if (!isNodetenderError(error, 'cluster/forbidden')) throw error;

@@ -11,7 +11,7 @@ import type { DrainOptions } from './options.ts';
 import { type DrainPod, drainPodOf } from './pod.ts';
 import { select, type Selection } from './selection.ts';
 import type { Candidate } from './steps.ts';
-import { obstaclesOf, refusalText, warningText } from './wording.ts';
+import { namesOf, obstaclesOf, refusalText, warningText } from './wording.ts';
 
 export interface RehearsalContext {
   readonly port: Pick<KubernetesPort, 'list' | 'evict'>;
@@ -26,11 +26,19 @@ export interface Rehearsal {
   readonly pods: number;
   /** Waiting does not help: nobody should cordon for this. One sentence or more; undefined where nothing is. */
   readonly impossible: string | undefined;
+  /** Not known in time, and so no reason to cordon either. One sentence; undefined where every question was answered. */
+  readonly unanswered: string | undefined;
   /** What may be over by then. */
   readonly obstacles: readonly string[];
   /** What would be lost; undefined for nothing. */
   readonly warning: string | undefined;
 }
+
+/**
+ * For all of the tries together: a slot is held meanwhile, and other nodes wait for it. Admission webhooks may take seconds for
+ * each, and there are nodes with pods of hundreds of namespaces.
+ */
+const triesMs = 120_000;
 
 /**
  * Tries the evictions without an effect, before anything is cordoned. One pod of each lane, and one of each namespace of those
@@ -44,17 +52,23 @@ export async function rehearse(context: RehearsalContext, signal: AbortSignal): 
   const selection = select(items, { options, daemonSets, nowMs: clock.nowMs() });
   const warning = warningText(selection);
   if (selection.refused.length > 0) {
-    return { pods: selection.evict.length, impossible: refusalText(selection), obstacles: [], warning };
+    return {
+      pods: selection.evict.length,
+      impossible: refusalText(selection),
+      unanswered: undefined,
+      obstacles: [],
+      warning,
+    };
   }
   const known = selection.evict.length === 0 ? [] : await listBudgets(port, signal);
-  const tried: Candidate[] = [];
-  for (const pod of representatives(selection, known)) tried.push(...(await attempt(context, pod, signal)));
+  const { tried, untried } = await tryAll(context, representatives(selection, known), signal);
   const hopeless = tried.filter(({ pod, standing }) => isHopeless(pod, standing, known));
   const passing = tried.filter((candidate) => !hopeless.includes(candidate));
   const textsOf = (candidates: Candidate[]): string[] => obstaclesOf(candidates, known).map(({ text }) => text);
   return {
     pods: selection.evict.length,
     impossible: hopeless.length === 0 ? undefined : textsOf(hopeless).join('; '),
+    unanswered: unansweredText(untried),
     obstacles: textsOf(passing),
     warning,
   };
@@ -79,6 +93,43 @@ function representatives({ evict }: Selection, known: readonly Budget[] | undefi
     if (!first.has(like)) first.set(like, pod);
   }
   return [...first.values()];
+}
+
+/** As many at a time as the drain would ask for, until the time for all of them is over. */
+async function tryAll(
+  context: RehearsalContext,
+  pods: readonly DrainPod[],
+  signal: AbortSignal,
+): Promise<{ readonly tried: readonly Candidate[]; readonly untried: readonly DrainPod[] }> {
+  const over = new AbortController();
+  const expire = async (): Promise<void> => {
+    await context.clock.sleep(triesMs, AbortSignal.any([signal, over.signal]));
+    over.abort();
+  };
+  void expire();
+  const answers = new Map<DrainPod, readonly Candidate[]>();
+  const left = pods.values();
+  const tryOnes = async (): Promise<void> => {
+    for (const pod of left) {
+      if (over.signal.aborted) return;
+      try {
+        answers.set(pod, await attempt(context, pod, AbortSignal.any([signal, over.signal])));
+      } catch (error) {
+        if (signal.aborted || !over.signal.aborted) throw error;
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: context.options.parallelism }, tryOnes));
+  } finally {
+    over.abort();
+  }
+  return { tried: pods.flatMap((pod) => answers.get(pod) ?? []), untried: pods.filter((pod) => !answers.has(pod)) };
+}
+
+function unansweredText(untried: readonly DrainPod[]): string | undefined {
+  if (untried.length === 0) return undefined;
+  return `expected a dry run of the evictions to be over within ${triesMs / 1000} s, but there is no answer for ${namesOf(untried)}. Is an admission webhook slow?`;
 }
 
 /** What would be in the way of it; nothing where it would go. */

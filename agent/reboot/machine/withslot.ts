@@ -18,7 +18,7 @@ export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldF
     const drain = freshAnswers(moment, 'drain', { sinceMs, maxAgeMs: REHEARSED_FOR_MS });
     if (drain === undefined) return step(moment, { reason, change, effects: [{ kind: 'ask', question: 'drain' }] });
     if (drain.blockedBy.length > 0) {
-      const text = `a drain cannot succeed: ${blockersInWords(drain)}`;
+      const text = `a drain is not begun: ${blockersInWords(drain)}`;
       return fail(moment, { code: 'drain-impossible', text, gates: gatesOf(drain) });
     }
   }

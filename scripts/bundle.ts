@@ -44,8 +44,8 @@ export interface BundleOptions {
  * of kubeconfigs, which are read at run time, and the licences of what is inside.
  */
 export async function bundle({ directory, entry = 'agent/main.ts' }: BundleOptions): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-  const commit = currentCommit();
+  const version = given('NODETENDER_VERSION') ?? (await versionOfCheckout());
+  const commit = given('NODETENDER_COMMIT') ?? currentCommit();
   const outfile = join(directory, 'nodetender.cjs');
   await mkdir(directory, { recursive: true });
   const common = {
@@ -79,10 +79,17 @@ export async function bundle({ directory, entry = 'agent/main.ts' }: BundleOptio
   return `${outfile}: ${Math.round(size / 1024)} KiB, version ${version}, commit ${commit}`;
 }
 
-/** Of the checkout, or as an image build without a repository gives it. */
+/** What an image build, which has no repository, says by its arguments. */
+function given(name: string): string | undefined {
+  const value = process.env[name];
+  return value === '' ? undefined : value;
+}
+
+async function versionOfCheckout(): Promise<string> {
+  return (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
 function currentCommit(): string {
-  const given = process.env['NODETENDER_COMMIT'];
-  if (given !== undefined && given !== '') return given;
   try {
     return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
   } catch {

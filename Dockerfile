@@ -1,0 +1,37 @@
+# The agent's image: Node and one bundled file on a base without shell or package manager. The three arguments of a release
+# (VERSION, COMMIT) and of a machine without registry (BASE, BUILDER) come from scripts/image; `docker build .` needs none.
+
+# Anything with a shell, Node 24 or newer and npm. With node_modules in /src it needs no registry.
+ARG BUILDER=docker.io/library/node:26-trixie-slim
+# Anything with Node 26 at /nodejs/bin/node. It stays on Debian 13, whose C library Node's own builds can run on.
+ARG BASE=gcr.io/distroless/nodejs26-debian13
+
+# The bundle is the same for every architecture, so it is made once, on the one that builds.
+FROM --platform=$BUILDPLATFORM ${BUILDER} AS bundle
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN test -d node_modules/esbuild || npm ci --ignore-scripts
+COPY . .
+ARG VERSION
+ARG COMMIT=unknown
+RUN NODETENDER_VERSION="$VERSION" NODETENDER_COMMIT="$COMMIT" node scripts/bundle.ts /bundle
+# Readable by all and written by nobody: without capabilities, root too is held to these bits.
+RUN cp LICENSE /bundle/ && chmod -R a=rX /bundle
+
+FROM ${BASE}
+ARG VERSION
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="nodetender" \
+      org.opencontainers.image.description="One agent per Kubernetes node: removes images nobody needs, reboots nodes that ask for it." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}"
+COPY --from=bundle /bundle /opt/nodetender
+# The runtime's socket and the host's bus belong to root; the chart takes every capability away.
+USER 0:0
+WORKDIR /
+STOPSIGNAL SIGTERM
+# No shell and no init: Node is PID 1, ends on SIGTERM and starts no process that it does not wait for. The options of V8
+# are those of scripts/bundle.ts, which says why; NODE_OPTIONS would refuse some of them.
+ENTRYPOINT ["/nodejs/bin/node", "--optimize-for-size", "--max-semi-space-size=1", "--max-old-space-size=128", "--no-opt", "--no-maglev", "/opt/nodetender/nodetender.cjs"]
+CMD ["agent"]

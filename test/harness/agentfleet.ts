@@ -1,5 +1,6 @@
 import { systemClock } from '../../agent/clock.ts';
 import { connectKubernetes } from '../../agent/cluster/connect.ts';
+import { eventually } from './eventually.ts';
 import { installEraserObjects } from './imagelistagents.ts';
 import { InProcessAgent } from './inprocessagent.ts';
 import { ControlPlane } from './kubernetes.ts';
@@ -25,7 +26,7 @@ export class AgentFleet {
     this.names = Array.from({ length: size }, (_, index) => `node-${index}`);
   }
 
-  /** Resolves when every agent knows its cluster. */
+  /** Resolves when every agent knows its cluster and has said so: what is counted after that, was asked for. */
   static async launch(size: number): Promise<AgentFleet> {
     // Each agent of a real cluster has an address of its own; here all share one, and one user.
     const plane = await ControlPlane.launch({ apiServerFlags: ['--max-requests-inflight=3000'] });
@@ -39,6 +40,8 @@ export class AgentFleet {
       fleet.#kubeconfig = await plane.clients.kubeconfigFile('agent');
       await inLanes(fleet.names, (name) => fleet.#start(name));
       await Promise.all(fleet.agents.map((agent) => agent.ready()));
+      // An agent tells its state when it has looked at its images, which is later.
+      await eventually('every agent has told its state', () => fleet.#haveAllToldTheirState(), DEADLINE_MS);
     } catch (error) {
       await fleet.destroy();
       throw error;
@@ -62,10 +65,7 @@ export class AgentFleet {
 
   /** Nodes whose result names the request as done. */
   async doneCount(value: string): Promise<number> {
-    const { items } = (await this.plane.api.get('/api/v1/nodes')) as {
-      items: readonly { metadata: { annotations?: Record<string, string> } }[];
-    };
-    const results = items.map(({ metadata }) => metadata.annotations?.['nodetender.dev/last-clean'] ?? '');
+    const results = await this.#annotations('nodetender.dev/last-clean');
     return results.filter((result) => result.includes(`"request":${JSON.stringify(value)}`)).length;
   }
 
@@ -91,6 +91,18 @@ export class AgentFleet {
   async destroy(): Promise<void> {
     await inLanes(this.agents, (agent) => agent.stop());
     await this.plane.destroy();
+  }
+
+  async #haveAllToldTheirState(): Promise<boolean> {
+    return (await this.#annotations('nodetender.dev/status')).length === this.names.length;
+  }
+
+  /** The values of it, of the Nodes that carry it. */
+  async #annotations(key: string): Promise<string[]> {
+    const { items } = (await this.plane.api.get('/api/v1/nodes')) as {
+      items: readonly { metadata: { annotations?: Record<string, string> } }[];
+    };
+    return items.flatMap(({ metadata }) => metadata.annotations?.[key] ?? []);
   }
 
   /** Resolves when the annotation is written. */

@@ -28,7 +28,7 @@ it(
     // The annotation itself, the mark before the run, and the result with the status.
     const writes = requests.get('patch nodes') ?? 0;
     expect(writes).toBeGreaterThanOrEqual(3 * AGENTS);
-    // On a machine that is overworked a run may last long enough for its state to be told.
+    // On a machine that is overworked a run lasts long enough for its state to be told.
     expect(writes).toBeLessThanOrEqual(4 * AGENTS);
   },
 );

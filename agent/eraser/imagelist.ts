@@ -4,7 +4,7 @@ import { messageOf } from '../errors.ts';
 import { parseRule, type Rule } from '../images/rules.ts';
 import { decodeRun, type RunRecord } from './run.ts';
 
-/** Eraser's object, as the API server sends it; its schema is charts/nodetender/crds/imagelists.eraser.sh.yaml. */
+/** Eraser's object, as the API server sends it; its schema is charts/nodetender/files/imagelists.eraser.sh.yaml. */
 export interface ImageListObject extends KubernetesObject {
   readonly spec?: { readonly images?: unknown };
   readonly status?: unknown;

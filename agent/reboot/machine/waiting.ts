@@ -35,6 +35,11 @@ export function wanted(moment: Moment): Step {
   return withoutNeed(moment, wish);
 }
 
+/**
+ * A slot in the record says that a cordon may have been sent. One without an answer may still be on its way, also that of an
+ * earlier life; it is void as soon as the Node has been written. So the record changes before the slot goes back, and before it is
+ * tried for anew, where it may go back at once.
+ */
 export function waiting(moment: Moment): Step {
   const { facts, settings } = moment;
   const wish = wishOf(moment);
@@ -45,16 +50,17 @@ export function waiting(moment: Moment): Step {
   const obstacle = obstacleTo(moment, need, Math.max(settings.gatesEveryMs, GATES_WHILE_WAITING_MS));
   if (obstacle !== undefined) return seek(moment, need, obstacle);
   const change = needChange(moment, need);
+  const unrecorded = { ...change, slot: undefined };
   if (lock === undefined) {
     return step(moment, { reason: { code: 'unknown-facts', text: 'it is not known who holds the slots' }, change });
   }
   if (lock.kind === 'none') {
     const reason: Reason = { code: 'waiting-for-slot', text: lock.waitingFor, gates: ['slot'] };
-    return step(moment, { reason, change, effects: lock.turn ? [{ kind: 'acquire' }] : [] });
+    return step(moment, { reason, change: unrecorded, effects: lock.turn ? [{ kind: 'acquire' }] : [] });
   }
-  const reason: Reason = { code: 'slot-taken', text: `has taken ${lock.slot}` };
   if (!lock.checked) {
-    return step(moment, { reason, change: { ...change, slot: lock.slot }, effects: [{ kind: 'acquire' }] });
+    const reason: Reason = { code: 'asking', text: `it is asked whether ${lock.slot} may be kept` };
+    return step(moment, { reason, change: unrecorded, effects: [{ kind: 'acquire' }] });
   }
   return withSlot(moment, need, lock);
 }

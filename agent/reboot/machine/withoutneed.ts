@@ -8,9 +8,17 @@ const unseen: Reason = { code: 'unknown-facts', text: 'the sentinel cannot be se
 
 /** The reboot that was wanted no longer is, or cannot be seen, or would be in vain. */
 export function withoutNeed(moment: Moment, wish: Exclude<Wish, { kind: 'wanted' }>): Step {
-  if (wish.kind === 'unknown') return step(moment, { reason: unseen, effects: release(moment.facts.lock) });
+  if (wish.kind === 'unknown') return blind(moment);
   if (wish.kind === 'ineffective') return tolerate(moment, wish);
   return becomeIdle(moment, { code: 'need-gone', text: 'the reboot is no longer wanted' });
+}
+
+/** Others need the slot more. See `waiting` for why the record changes first. */
+function blind(moment: Moment): Step {
+  const { state, facts } = moment;
+  const leaves = state.phase === 'waiting' && facts.lock?.kind === 'held';
+  const change = leaves ? ({ phase: 'wanted', slot: undefined } as const) : undefined;
+  return step(moment, { reason: unseen, change, effects: release(facts.lock) });
 }
 
 export function becomeIdle(moment: Moment, reason: Reason): Step {

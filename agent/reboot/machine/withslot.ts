@@ -27,6 +27,8 @@ export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldF
     return step(moment, { reason, change, effects: [{ kind: 'ask', question: obstacle.ask }] });
   }
   if (obstacle !== undefined) return seek(moment, need, obstacle);
+  // Before the cordon is sent: see `waiting`.
+  if (state.slot !== lock.slot) return step(moment, { reason, change });
   const added = settings.marks.filter((mark) => !node.marks.includes(mark) && !state.marks.includes(mark));
   return step(moment, {
     reason: {

@@ -21,6 +21,10 @@ const commands: readonly (readonly [RegExp, (stage: Stage, ...words: string[]) =
     (stage, kind) => void stage.mishaps.set(effectKind(kind), { kind: 'unanswered' }),
   ],
   [
+    /^the next ([\w-]+) comes (\d+[smhd]) late$/,
+    (stage, kind, text) => void stage.mishaps.set(effectKind(kind), { kind: 'late', byMs: durationMs(text) }),
+  ],
+  [
     /^the clock is set (back|forward) by (\d+[smhd])$/,
     (stage, way, text) => {
       stage.offsetMs += (way === 'back' ? -1 : 1) * durationMs(text);
@@ -81,7 +85,8 @@ export function perform(stage: Stage, line: string): void {
     const match = pattern.exec(line);
     if (match === null) continue;
     run(stage, match[1] ?? '', match[2] ?? '');
-    stage.settle();
+    // What changes is seen at once; while time passes the agent looks when it is due.
+    if (!line.startsWith('after ')) stage.settle();
     return;
   }
   throw new Error(`expected a command of test/sim/reboot/commands.ts, found: ${line}`);

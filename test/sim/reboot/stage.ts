@@ -14,7 +14,9 @@ export type Mishap =
   /** It fails, undone. */
   | { readonly kind: 'lost' }
   /** It fails, but was done. */
-  | { readonly kind: 'unanswered' };
+  | { readonly kind: 'unanswered' }
+  /** It fails, and arrives only later: a write of the Node is void then if the Node has changed. */
+  | { readonly kind: 'late'; readonly byMs: number };
 
 /** After an effect that failed. */
 const retryMs = 5_000;
@@ -104,7 +106,8 @@ export class Stage {
         this.die();
         return { words: [...words, `the agent dies before: ${wordsOf(effect)}`], failed: true };
       }
-      const isDone = mishap?.kind !== 'lost' && this.#do(effect, life);
+      if (mishap?.kind === 'late') this.#arriveLate(effect, life, mishap.byMs);
+      const isDone = mishap?.kind !== 'lost' && mishap?.kind !== 'late' && this.#do(effect, life);
       words.push(isDone ? wordsOf(effect) : `fails: ${wordsOf(effect)}`);
       if (mishap?.kind === 'unanswered') words.push('no answer');
       if (mishap?.kind === 'crash') {
@@ -180,6 +183,18 @@ export class Stage {
     return true;
   }
 
+  /** As with resourceVersion: nobody has changed the Node since it was sent, or the API server refuses it. */
+  #arriveLate(effect: Exclude<Effect, { kind: 'wait' }>, life: AgentLife, byMs: number): void {
+    const sent = fingerprintOf(this.around.node);
+    this.later(byMs, () => {
+      const isVoid = fingerprintOf(this.around.node) !== sent;
+      this.#lines.push(`${this.#clock()} the late ${wordsOf(effect)} arrives${isVoid ? ' and is void' : ''}`);
+      if (isVoid) return;
+      this.#do(effect, life);
+      if (this.life !== undefined) this.life.state = readRecord(this.around, this.#nowMs + this.offsetMs).state;
+    });
+  }
+
   #beginDrain(life: AgentLife): void {
     const drain = { kind: 'running', sinceMs: this.#nowMs } as const;
     const { pods } = this.around;
@@ -246,6 +261,10 @@ export class Stage {
     const days = Math.floor((this.#nowMs - Date.UTC(2026, 0, 5)) / 86_400_000);
     return `${days > 0 ? `+${days}d ` : ''}${new Date(this.#nowMs).toISOString().slice(11, 19)}`;
   }
+}
+
+function fingerprintOf(node: Surroundings['node']): string {
+  return JSON.stringify([node, [...node.labels], [...node.annotations]]);
 }
 
 function wordsOf(effect: Exclude<Effect, { kind: 'wait' }>): string {

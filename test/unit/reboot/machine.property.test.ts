@@ -28,8 +28,9 @@ function aimed(state: State, facts: Observation, settings: Settings): Omit<Case,
   const isDraining = state.phase === 'draining' && facts.drain.kind === 'none';
   const drain = isDraining ? ({ kind: 'done', doneForMs: 5_000 } as const) : facts.drain;
   const isWaiting = state.phase === 'waiting' || state.phase === 'backing-off' || state.phase === 'releasing';
+  const slot = isWaiting && facts.lock?.kind === 'held' && facts.lock.checked ? facts.lock.slot : state.slot;
   return {
-    state: { ...state, bootId: facts.bootId, lastReboot: undefined },
+    state: { ...state, slot, bootId: facts.bootId, lastReboot: undefined },
     facts: { ...facts, node, drain: isWaiting ? { kind: 'none' } : drain },
     settings,
   };
@@ -74,8 +75,8 @@ describe('from any state, by any facts', () => {
       'it is wanted': ({ facts }) => facts.sentinel?.wanted === true || facts.node?.request !== undefined,
       'the record comes first': ({ step, facts }) =>
         kinds(step)[0] === 'record' && step.state.phase === 'rebooting' && step.state.bootId === facts.bootId,
-      'nothing stands between the last write on the Lease and the order': ({ step }) =>
-        kinds(step).slice(-3).join(' ') === 'confirm reboot wait',
+      'nothing but a word to people stands between the last write on the Lease and the order': ({ step }) =>
+        kinds(step).slice(-4).join(' ') === 'confirm notify reboot wait',
     });
     expect(found).toBeUndefined();
   });
@@ -91,8 +92,27 @@ describe('from any state, by any facts', () => {
       'the drain can succeed': (one) => isClear(one, 'drain') || one.settings.whenStuck === 'go-on',
       'the window is open': ({ facts, step }) => facts.window.open || isUrgent(step.state.need),
       'nobody holds it': ({ facts }) => facts.node?.hold === undefined && facts.paused === false,
+      'the record says with which slot': ({ state, facts }) =>
+        facts.lock?.kind === 'held' && facts.lock.slot === state.slot,
       'nobody has cordoned it': ({ facts }) => facts.node?.unschedulable === false,
       'the record says that it is ours': ({ step }) => step.state.phase === 'cordoned' && step.state.cordonedByUs,
+    });
+    expect(found).toBeUndefined();
+  });
+
+  it('a slot that a cordon may have been sent with is neither given back nor tried for before the Node is written', () => {
+    const risks = cases.filter(
+      ({ state, step }) =>
+        state.phase === 'waiting' &&
+        state.slot !== undefined &&
+        step.effects.some(
+          (effect) => effect.kind === 'acquire' || (effect.kind === 'release' && effect.slot === state.slot),
+        ),
+    );
+    expect(risks.length).toBeGreaterThan(10);
+    const found = broken(risks, {
+      'the record comes first': ({ step }) => kinds(step)[0] === 'record',
+      'it changes': ({ state, step }) => encodeState(step.state) !== encodeState(state),
     });
     expect(found).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-# The agent's image: Node and one bundled file on a base without shell or package manager. The three arguments of a release
+# The agent's image: Node and one bundled file on a base without shell or package manager. The arguments of a release
 # (VERSION, COMMIT) and of a machine without registry (BASE, BUILDER) come from scripts/image; `docker build .` needs none.
 
 # Anything with a shell, Node 24 or newer and npm. With node_modules in /src it needs no registry.
@@ -24,6 +24,8 @@ ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="nodetender" \
       org.opencontainers.image.description="One agent per Kubernetes node: removes images nobody needs, reboots nodes that ask for it." \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/nodetender/nodetender" \
+      org.opencontainers.image.documentation="https://github.com/nodetender/nodetender/tree/main/docs" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
 COPY --from=bundle /bundle /opt/nodetender

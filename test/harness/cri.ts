@@ -6,6 +6,8 @@ export interface SandboxConfig {
   readonly name: string;
   readonly uid: string;
   readonly cgroupParent: string;
+  /** A folder that exists, for the containers' logs. */
+  readonly logDirectory?: string;
 }
 
 /** What a test asks of a container. */
@@ -14,7 +16,16 @@ export interface ContainerConfig {
   /** As the kubelet passes it: usually an image ID. */
   readonly image: string;
   readonly userSpecifiedImage?: string;
-  readonly command: readonly string[];
+  /** In place of the image's entry point. */
+  readonly command?: readonly string[];
+  /** In place of the image's arguments. */
+  readonly args?: readonly string[];
+  /** Paths of the host, by where the container sees them. */
+  readonly hostPaths?: Readonly<Record<string, string>>;
+  /** Its file in the sandbox's log directory. */
+  readonly logFile?: string;
+  /** As the chart has it: no capability, no new privileges, a root file system that cannot be written. */
+  readonly confined?: boolean;
   /** References of images to mount as volumes (containerd 2.1 and later). */
   readonly imageVolumes?: readonly string[];
 }
@@ -69,14 +80,27 @@ export class Cri {
       config: {
         metadata: { name: container.name },
         image: { image: container.image, user_specified_image: container.userSpecifiedImage ?? '' },
-        command: container.command,
-        mounts: (container.imageVolumes ?? []).map((image, index) => ({
-          container_path: `/volume-${index}`,
-          readonly: true,
-          image: { image },
-        })),
+        command: container.command ?? [],
+        args: container.args ?? [],
+        log_path: container.logFile ?? '',
+        mounts: [
+          ...(container.imageVolumes ?? []).map((image, index) => ({
+            container_path: `/volume-${index}`,
+            readonly: true,
+            image: { image },
+          })),
+          ...Object.entries(container.hostPaths ?? {}).map(([inside, host]) => ({
+            container_path: inside,
+            host_path: host,
+          })),
+        ],
         labels: { ...podLabels(sandbox), 'io.kubernetes.container.name': container.name },
-        linux: { security_context: { namespace_options: hostNamespaces } },
+        linux: {
+          security_context: {
+            namespace_options: hostNamespaces,
+            ...(container.confined === true ? confinement : {}),
+          },
+        },
       },
     };
     return (await this.#runtime.call<{ container_id: string }>('CreateContainer', request)).container_id;
@@ -100,6 +124,11 @@ export class Cri {
     return (await this.#runtime.call<{ status: { state: string } }>('ContainerStatus', request)).status.state;
   }
 
+  async exitCode(id: string): Promise<number> {
+    const request = { container_id: id };
+    return (await this.#runtime.call<{ status: { exit_code: number } }>('ContainerStatus', request)).status.exit_code;
+  }
+
   close(): void {
     this.#runtime.close();
     this.#images.close();
@@ -109,9 +138,12 @@ export class Cri {
 /** The host's network: a pod network would need CNI plug-ins and changes to the host. */
 const hostNamespaces = { network: 'NODE', pid: 'CONTAINER', ipc: 'POD' };
 
+const confinement = { capabilities: { drop_capabilities: ['ALL'] }, readonly_rootfs: true, no_new_privs: true };
+
 function sandboxMessage(config: SandboxConfig): object {
   return {
     metadata: { name: config.name, uid: config.uid, namespace: config.namespace },
+    log_directory: config.logDirectory ?? '',
     labels: podLabels(config),
     linux: { cgroup_parent: config.cgroupParent, security_context: { namespace_options: hostNamespaces } },
   };

@@ -192,7 +192,11 @@ export const rebootSection = section(
           ? { key: 'longest', what: 'expected at least first, found less; set both' }
           : undefined,
     ),
-    minInterval: field(duration('0s', '366d'), '1h', 'Least time between two reboots of this node.'),
+    minInterval: field(
+      duration('0s', '366d'),
+      '1h',
+      'Least time from a boot of the host, whoever has booted it, to a reboot.',
+    ),
     windows: windowsSection,
     pools: field(
       list(pool, MAX_POOLS),

@@ -61,11 +61,12 @@ function settling({ facts, settings }: Moment): Obstacle | undefined {
   };
 }
 
-function tooSoon({ state, facts, settings }: Moment, need: Need): Obstacle | undefined {
+function tooSoon({ facts, settings }: Moment, need: Need): Obstacle | undefined {
   const { uptimeMs, nowMs } = facts;
-  // By the uptime, which no step of the clock changes; a node that has never been rebooted may be as new as it likes.
-  if (state.lastReboot === undefined || uptimeMs >= settings.minIntervalMs || isUrgent(need)) return undefined;
-  const text = `two reboots of a node are ${durationInWords(settings.minIntervalMs)} apart at least`;
+  // By the uptime, which no step of the clock changes, and whoever has booted it: a Node that is registered anew at each boot
+  // remembers none of its reboots.
+  if (uptimeMs >= settings.minIntervalMs || isUrgent(need)) return undefined;
+  const text = `the host has booted, and two boots are ${durationInWords(settings.minIntervalMs)} apart at least`;
   return {
     reason: { code: 'too-soon', text, gates: ['min-interval'] },
     untilMs: nowMs + settings.minIntervalMs - uptimeMs,

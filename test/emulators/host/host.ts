@@ -31,6 +31,8 @@ export interface EmulatedHostOptions {
   /** From the request until nothing runs any more, and from there until the agent could be started again. */
   readonly shutdownMs?: number;
   readonly bootMs?: number;
+  /** When it is made. */
+  readonly upForMs?: number;
   /** Simulations give IDs that a seed repeats. */
   readonly newBootId?: () => string;
 }
@@ -52,17 +54,23 @@ export class EmulatedHost {
   readonly #newBootId: () => string;
   readonly #inhibitors = new Set<EmulatedInhibitor>();
   readonly #boots: string[] = [];
-  #bootedAtMonotonicMs = 0;
+  #bootedAtMonotonicMs: number;
   #state: 'up' | 'going-down' | 'down' = 'up';
   #rebootsAsked = 0;
 
-  constructor({ clock, shutdownMs = 5_000, bootMs = 30_000, newBootId = randomUUID }: EmulatedHostOptions) {
+  constructor({
+    clock,
+    shutdownMs = 5_000,
+    bootMs = 30_000,
+    upForMs = 86_400_000,
+    newBootId = randomUUID,
+  }: EmulatedHostOptions) {
     this.clock = clock;
     this.#shutdownMs = shutdownMs;
     this.#bootMs = bootMs;
     this.#newBootId = newBootId;
     this.#boots.push(newBootId());
-    this.#bootedAtMonotonicMs = clock.monotonicMs();
+    this.#bootedAtMonotonicMs = clock.monotonicMs() - upForMs;
   }
 
   get boot(): Boot {

@@ -90,6 +90,7 @@ function settingsOf(reboot: Reboot): Settings {
     whenUnhealthy: health.whenFailed,
     backoff: { firstMs: backoff.first, longestMs: backoff.longest },
     marks: marksOf(marks),
+    softTaintKey: marks.preferNoScheduleTaint ?? undefined,
   };
 }
 

@@ -16,6 +16,9 @@ import { initialState, marks, type Need, needKinds, type Phase, phases, reasonCo
  */
 const maxBytes = 16_384;
 
+/** A domain of 253 characters, a slash and a name of 63. */
+const maxTaintLength = 317;
+
 const name = z.string().check(z.minLength(1), z.maxLength(maxRequestLength));
 const count = z.number().check(z.int(), z.nonnegative(), z.maximum(1e6));
 const time = z.iso.datetime();
@@ -45,6 +48,7 @@ const schema = z.object({
   bootId: z.optional(name),
   cordonedByUs: z.boolean(),
   marks: z.array(z.enum(marks)).check(z.maxLength(marks.length)),
+  softTaint: z.optional(z.string().check(z.maxLength(maxTaintLength))),
   failures: count,
   retryAt: z.optional(time),
   lastReboot: z.optional(z.object({ bootId: name, at: time, judged: z.boolean() })),
@@ -129,6 +133,7 @@ export function encodeState(state: State, pool?: string): string {
     bootId: state.bootId,
     cordonedByUs: state.cordonedByUs,
     marks: [...state.marks],
+    softTaint: state.softTaint,
     failures: state.failures,
     retryAt: retryAtMs === undefined ? undefined : iso(retryAtMs),
     lastReboot: lastReboot && { bootId: lastReboot.bootId, at: iso(lastReboot.atMs), judged: lastReboot.judged },

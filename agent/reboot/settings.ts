@@ -34,4 +34,6 @@ export interface Settings {
   readonly backoff: { readonly firstMs: number; readonly longestMs: number };
   /** What is put on the Node in addition to the cordon. */
   readonly marks: readonly Mark[];
+  /** Key of the taint that is the mark `prefer-no-schedule`. */
+  readonly softTaintKey?: string | undefined;
 }

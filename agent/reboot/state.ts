@@ -120,6 +120,8 @@ export interface State {
   readonly cordonedByUs: boolean;
   /** What we put there and nobody else had, in addition to the cordon. */
   readonly marks: readonly Mark[];
+  /** Key of the taint that we put there as `prefer-no-schedule`: the configuration may name another by the time it goes. */
+  readonly softTaint?: string | undefined;
   /** Failures in a row. */
   readonly failures: number;
   /** When to try again, while backing off or with a drain that failed and is to stay. */

@@ -72,6 +72,7 @@ export async function openReboots(options: OpenRebootsOptions): Promise<Reboots>
     host,
     need,
     notify: (note) => notifier.tell(note),
+    notesSent: async (ms) => await notifier.settle(ms),
     watcher: metrics.reboots,
   });
   return {

@@ -21,6 +21,7 @@ import { Asking, type SlotIs } from './asking.ts';
 import { type Condition, NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
+import { LabelGuard } from './labelguard.ts';
 import { observationOf, ReadyTime, whyNoRequest } from './observing.ts';
 import { RebootOrder } from './order.ts';
 import { OwnLock } from './ownlock.ts';
@@ -46,6 +47,8 @@ export interface RebootDutyOptions {
   /** About this Node, unless `regarding` is another. */
   readonly event: (note: RebootEvent) => void;
   readonly notify: (note: Note) => void;
+  /** Resolves when all that was told is on its way or given up, or after so long. */
+  readonly notesSent?: ((ms: number) => Promise<void>) | undefined;
   readonly watcher?: RebootWatcher | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -67,6 +70,8 @@ const failedBackoff = { firstMs: 1_000, longestMs: 60_000 };
 const toldAfterFailures = 5;
 /** Nothing has been done to the node yet, or it has been undone: the host can be asked without delay to anything. */
 const untouched: ReadonlySet<State['phase']> = new Set(['idle', 'wanted', 'waiting', 'backing-off']);
+/** A message that the host's end would swallow; what takes longer is not worth a host that stands empty. */
+const lastWordsMs = 3_000;
 /** A chain of steps that need no new fact ends long before; more is a defect, and must not become a storm of requests. */
 const maxStepsAtOnce = 50;
 
@@ -81,6 +86,7 @@ export class RebootDuty {
   readonly #hostGate: HostGate;
   readonly #order: RebootOrder;
   readonly #lock: OwnLock;
+  readonly #labelGuard: LabelGuard;
   readonly #slots: SlotReport;
   readonly #required: NodeCondition;
   readonly #possible: NodeCondition;
@@ -102,6 +108,7 @@ export class RebootDuty {
     this.#required = new NodeCondition({ ...options, type: 'RebootRequired', usual: 'False' });
     this.#possible = new NodeCondition({ ...options, type: 'RebootPossible', usual: 'True' });
     this.#order = new RebootOrder(options);
+    this.#labelGuard = new LabelGuard(clock);
     this.#hostGate = new HostGate({ ...options, reportedBootId: () => this.#own.current?.bootId });
     this.#lock = new OwnLock({
       ...options,
@@ -208,11 +215,15 @@ export class RebootDuty {
       if (effect.kind === 'wait') untilMs = effect.untilMs;
       else await this.#do(effect, node, signal);
     }
+    let changed = step.effects.some(({ kind }) => !['wait', 'event', 'notify'].includes(kind));
+    if (!changed && node !== undefined && this.#labelGuard.isDue(before, node)) {
+      changed = true;
+      await this.#write('record', before, node, signal);
+    }
     const after = this.#state ?? before;
     watcher?.stepped(before, after, step.reason);
     await this.#show(this.#required, rebootRequired(after), signal);
     if (untouched.has(after.phase)) await this.#lookAtHost(signal);
-    const changed = step.effects.some(({ kind }) => !['wait', 'event', 'notify'].includes(kind));
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());
   }
 
@@ -249,6 +260,7 @@ export class RebootDuty {
         await this.#draining.stop();
         return;
       case 'reboot':
+        await this.#options.notesSent?.(lastWordsMs);
         await this.#order.give(signal);
         return;
       case 'notify':

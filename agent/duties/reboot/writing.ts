@@ -50,7 +50,7 @@ export async function writeState(
       add: after.marks.filter((mark) => !before.marks.includes(mark)),
       remove: before.marks.filter((mark) => !after.marks.includes(mark)),
     },
-    config.marks.preferNoScheduleTaint,
+    after.softTaint ?? before.softTaint ?? config.marks.preferNoScheduleTaint,
   );
   const record = recordPatch(after, pool);
   const votes = staleVotes(votersOf(before, after, config), annotations);

@@ -34,10 +34,13 @@ export function seek(
 export function needChange(moment: Moment, need: Need, isSettling = false): Partial<State> {
   const { state, facts, settings, node } = moment;
   const isMarked = state.marks.length > 0 || node.marks.includes('prefer-no-schedule');
+  // The configuration has another taint by now, or none.
+  const isOutdated = state.softTaint !== undefined && state.softTaint !== settings.softTaintKey;
   return {
     // While packages are being installed their list changes by the second.
     need: isSettling && state.need !== undefined ? { ...need, packages: state.need.packages } : need,
     bootId: facts.bootId,
     ...(settings.marks.includes('prefer-no-schedule') && !isMarked ? { marks: ['prefer-no-schedule'] } : {}),
+    ...(isOutdated ? { marks: state.marks.filter((mark) => mark !== 'prefer-no-schedule') } : {}),
   };
 }

@@ -36,6 +36,7 @@ export function step(moment: Moment, decision: Decision): Step {
     ...change,
     ...(saysNews ? { reason } : {}),
     ...(entersPhase ? { sinceMs: facts.nowMs } : {}),
+    softTaint: softTaintAfter(moment, change?.marks ?? state.marks),
   };
   const isWritten = decision.write !== undefined || !isSame(after, state);
   const untilMs = Math.min(decision.untilMs ?? Number.POSITIVE_INFINITY, facts.nowMs + LOOK_MS);
@@ -51,6 +52,12 @@ export function step(moment: Moment, decision: Decision): Step {
       { kind: 'wait', untilMs: Math.max(untilMs, facts.nowMs) },
     ],
   };
+}
+
+/** As long as the taint stands it is known by the key that it was put there with. */
+function softTaintAfter({ state, settings }: Moment, marks: State['marks']): State['softTaint'] {
+  if (!marks.includes('prefer-no-schedule')) return undefined;
+  return state.marks.includes('prefer-no-schedule') ? state.softTaint : settings.softTaintKey;
 }
 
 /** Absent and undefined are the same. */

@@ -56,6 +56,31 @@ describe('what a Node carries for its reboot', () => {
     expect(marksOf(site.node()).soft).toEqual(['example.com/reboot-wanted']);
   });
 
+  it('is taken off also where the configuration names another taint by then, which takes its place', async () => {
+    site = await OneNode.start(marks);
+    site.paused = 'a freeze';
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    expect(marksOf(site.node()).soft).toEqual(['example.com/reboot-wanted']);
+    site.configure(marks.replace('example.com/reboot-wanted', 'example.com/another'));
+    await site.clock.advance(MINUTE_MS);
+    expect(marksOf(site.node()).soft).toEqual(['example.com/another']);
+    site.configure('');
+    await site.clock.advance(MINUTE_MS);
+    expect(marksOf(site.node()).soft).toEqual([]);
+  });
+
+  it('is taken off after the reboot also where the configuration has none by then', async () => {
+    site = await OneNode.start(`${marks}  hooks: { before: { annotations: [example.com/ready] } }\n`);
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    expect(marksOf(site.node())).toMatchObject({ cordoned: true, soft: ['example.com/reboot-wanted'] });
+    site.configure('');
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(site.host.boots).toHaveLength(2);
+    expect(marksOf(site.node())).toMatchObject({ cordoned: false, soft: [] });
+  });
+
   it('is taken off when the reboot is undone', async () => {
     site = await OneNode.start(`${marks}  hooks: { before: { annotations: [example.com/ready] } }\n`);
     site.need.want();

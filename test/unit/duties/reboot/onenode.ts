@@ -34,6 +34,7 @@ export class OneNode {
   readonly admin: KubernetesPort = this.port('admin');
   readonly events: RebootEvent[] = [];
   readonly notes: Note[] = [];
+  notesSent: (ms: number) => Promise<void> = async () => undefined;
   /** Every request of the agent, as `GET /path`. */
   readonly requests: string[] = [];
   /** The Node each time that its state has changed, by that state. */
@@ -43,7 +44,7 @@ export class OneNode {
   #life: AbortController | undefined;
 
   private constructor(settings: string) {
-    this.config = parseConfig(`${quick}${settings}`, 'test').reboot;
+    this.configure(settings);
     for (const user of ['agent', 'admin']) this.server.access.grant(user);
     this.server.store.listen(({ storedAs, object, type }) => {
       if (storedAs !== 'nodes' || type === 'DELETED') return;
@@ -61,6 +62,11 @@ export class OneNode {
     await site.clock.run(site.#report());
     site.#startAgent();
     return site;
+  }
+
+  /** In force from the next look on. */
+  configure(settings: string): void {
+    this.config = parseConfig(`${quick}${settings}`, 'test').reboot;
   }
 
   /** As all tests end. */
@@ -154,6 +160,7 @@ export class OneNode {
       paused: () => this.paused,
       event: (event) => void this.events.push(event),
       notify: (note) => void this.notes.push(note),
+      notesSent: async (ms) => await this.notesSent(ms),
       watcher: this.metrics.reboots,
       clock,
       random,

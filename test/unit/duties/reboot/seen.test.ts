@@ -32,6 +32,77 @@ describe('the condition RebootRequired', () => {
   });
 });
 
+describe('the label of the state', () => {
+  const label = 'nodetender.dev/state';
+  const labelled = (value: string | null): Promise<void> => site.patch({ metadata: { labels: { [label]: value } } });
+
+  it('is put back where a person has taken it away or changed it', async () => {
+    site = await OneNode.start();
+    site.paused = 'a freeze';
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    await labelled(null);
+    await site.clock.advance(1_000);
+    expect(site.node().metadata.labels?.[label]).toBe('wanted');
+    await site.clock.advance(MINUTE_MS);
+    await labelled('rebooting');
+    await site.clock.advance(1_000);
+    expect(site.node().metadata.labels?.[label]).toBe('wanted');
+  });
+
+  it('is taken from a node that wants nothing', async () => {
+    site = await OneNode.start();
+    await labelled('waiting');
+    await site.clock.advance(1_000);
+    expect(site.node().metadata.labels?.[label]).toBeUndefined();
+  });
+
+  it('is written once a minute where something takes it away each time', async () => {
+    site = await OneNode.start();
+    site.paused = 'a freeze';
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    const before = site.requests.length;
+    for (let seconds = 0; seconds < 600; seconds += 5) {
+      await labelled(null);
+      await site.clock.advance(5_000);
+    }
+    const writes = site.requests.slice(before).filter((request) => request.startsWith('PATCH'));
+    expect(writes.length).toBeLessThanOrEqual(11);
+  });
+});
+
+describe('people are told of a reboot', () => {
+  it('when nothing forbids it any more, before the host is told, and for three seconds at most', async () => {
+    site = await OneNode.start();
+    const waits: number[] = [];
+    site.notesSent = async (ms) => {
+      waits.push(ms);
+      expect(site.notes.at(-1)?.event).toBe('reboot');
+      expect(site.requests.at(-1)).toMatch(/^PATCH .*\/leases\//);
+      expect(site.host.rebootsAsked).toBe(0);
+    };
+    site.need.want();
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(waits).toEqual([3_000]);
+    expect(site.host.boots).toHaveLength(2);
+  });
+
+  it('but not where the Lease cannot be written before it', async () => {
+    site = await OneNode.start('  delay: 1m\n');
+    site.need.want();
+    await site.clock.advance(30_000);
+    expect(site.seen.has('draining')).toBe(true);
+    site.server.faults.add({
+      matches: ({ resource, verb, user }) => resource === 'leases' && verb === 'patch' && user === 'agent',
+      refuse: { status: 503 },
+    });
+    await site.clock.advance(MINUTE_MS);
+    expect(site.seen.has('rebooting')).toBe(true);
+    expect(site.notes.map(({ event }) => event)).not.toContain('reboot');
+  });
+});
+
 it('a condition that may not be written is in the way of no reboot', async () => {
   site = await OneNode.start();
   site.server.faults.add({

@@ -73,11 +73,16 @@ async function build({ archive, reference, version, revision }: AgentImage): Pro
   try {
     const base = await makeBase(join(folder, 'base.tar'));
     const builder = await makeBuilder(join(folder, 'builder.tar'));
-    const args = [
-      ...['--storage', join(folder, 'storage'), '--modules', join(root, 'node_modules')],
-      ...['--base', `oci-archive:${base}`, '--builder', `oci-archive:${builder}`],
-      ...['--version', version, '--tag', reference, '--output', `oci-archive:${unfinished}`],
-    ];
+    const options = {
+      storage: join(folder, 'storage'),
+      modules: join(root, 'node_modules'),
+      base: `oci-archive:${base}`,
+      builder: `oci-archive:${builder}`,
+      version,
+      tag: reference,
+      output: `oci-archive:${unfinished}`,
+    };
+    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
     await execute(join(root, 'scripts/image'), args, {
       env: { ...process.env, NODETENDER_COMMIT: revision },
       timeout: BUILD_DEADLINE_MS,

@@ -26,7 +26,6 @@ describe('the image', () => {
 
   it('is at most 5 MB without its base, as it lies on a node', () => {
     const bytes = ownFiles().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    console.log(`the image without its base: ${(bytes / 1e6).toFixed(2)} MB`);
     expect(bytes).toBeGreaterThan(MEBIBYTE);
     expect(bytes).toBeLessThanOrEqual(5e6);
   });

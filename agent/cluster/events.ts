@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Bell } from '../bell.ts';
 import type { Clock, Random } from '../clock.ts';
 import { isNodetenderError } from '../errors.ts';
+import type { EventReason } from '../eventreasons.ts';
 import { type Backoff } from '../backoff.ts';
 import { retryMs } from './backoff.ts';
 import type { KubernetesObject, KubernetesPort, Resource } from './port.ts';
@@ -22,8 +23,7 @@ export interface Regarding {
 export interface Note {
   readonly regarding: Regarding;
   readonly type: 'Normal' | 'Warning';
-  /** UpperCamelCase. */
-  readonly reason: string;
+  readonly reason: EventReason;
   /** What was done or refused; UpperCamelCase. */
   readonly action: string;
   /** At most 1024 bytes. */

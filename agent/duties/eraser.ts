@@ -3,6 +3,7 @@ import type { Note } from '../cluster/events.ts';
 import type { NodeView } from '../cluster/node.ts';
 import type { KubernetesPort } from '../cluster/port.ts';
 import type { Config } from '../config/load.ts';
+import type { EventReason } from '../eventreasons.ts';
 import { Exclusions } from './eraser/exclusions.ts';
 import { ImageLists } from './eraser/imagelists.ts';
 import type { Rule } from '../images/rules.ts';
@@ -25,7 +26,7 @@ export interface EraserDutyOptions {
   readonly run: (request: RunRequest) => Promise<Report | undefined>;
   readonly tell: (note: Note) => void;
   /** A Warning about this Node. */
-  readonly warn: (reason: string, action: string, note: string) => void;
+  readonly warn: (reason: EventReason, action: string, note: string) => void;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;

@@ -6,6 +6,7 @@ import type { KubernetesPort } from '../cluster/port.ts';
 import { encodeLastClean, type LastClean, type NodeStatus } from '../cluster/records.ts';
 import type { Config } from '../config/load.ts';
 import type { NodetenderError } from '../errors.ts';
+import type { EventReason } from '../eventreasons.ts';
 import type { UseSource } from '../images/gather.ts';
 import type { Report } from '../images/report.ts';
 import { type Drain, isCordoned, nextDrain } from '../node/drain.ts';
@@ -127,7 +128,7 @@ export class NodeDuty {
   }
 
   /** A Warning about this Node. `identity` tells it from another with the same reason. */
-  warn(reason: string, action: string, note: string, identity = note): void {
+  warn(reason: EventReason, action: string, note: string, identity = note): void {
     this.#tell({ type: 'Warning', reason, action, note: boundedNote(note), identity });
   }
 

@@ -1,4 +1,5 @@
 import type { LastClean } from '../cluster/records.ts';
+import type { EventReason } from '../eventreasons.ts';
 import { nameOf } from '../images/inventory.ts';
 import type { Report } from '../images/report.ts';
 import { bytesInWords, durationInWords, plural } from '../images/wording.ts';
@@ -38,8 +39,7 @@ export function lastCleanOf(report: Report, request: string | undefined): LastCl
 /** One Event for each run. */
 export interface RunNote {
   readonly type: 'Normal' | 'Warning';
-  /** UpperCamelCase, for machines. */
-  readonly reason: 'ImagesCleaned' | 'ImagesCleanedDryRun' | 'ImageCleaningStopped' | 'ImageCleaningFailed';
+  readonly reason: EventReason;
   /** At most 1024 bytes. */
   readonly note: string;
 }

@@ -6,6 +6,8 @@
  * handling of its own: the next Observation shows that it was not done, and the machine asks for it again.
  */
 
+import type { EventReason } from '../eventreasons.ts';
+
 export const phases = [
   'idle',
   /** A reboot is needed; something stands in the way of asking for a slot. */
@@ -289,7 +291,7 @@ export type Effect =
   | { readonly kind: 'reboot' }
   /** Neither may delay or fail what follows. */
   | { readonly kind: 'notify'; readonly message: 'drain' | 'reboot' | 'uncordon' | 'problem'; readonly text: string }
-  | { readonly kind: 'event'; readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly note: string }
+  | { readonly kind: 'event'; readonly type: 'Normal' | 'Warning'; readonly reason: EventReason; readonly note: string }
   /** Look again then at the latest, with or without a new fact. Always the last, and always there. */
   | { readonly kind: 'wait'; readonly untilMs: number };
 

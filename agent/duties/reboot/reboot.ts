@@ -7,6 +7,7 @@ import { viewOfNode } from '../../cluster/node.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
 import { isNodetenderError, messageOf } from '../../errors.ts';
+import type { EventReason } from '../../eventreasons.ts';
 import type { Boot, HostPort, NeedSource } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Note } from '../../observe/notify/template.ts';
@@ -57,7 +58,7 @@ export interface RebootDutyOptions {
 
 export interface RebootEvent {
   readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
+  readonly reason: EventReason;
   readonly action: string;
   readonly note: string;
   readonly identity: string;

@@ -1,6 +1,7 @@
+import type { EventReason } from '../../eventreasons.ts';
 import type { Effect, Phase, Reason, ReasonCode } from '../state.ts';
 
-type EventOf = readonly ['Normal' | 'Warning', string] | undefined;
+type EventOf = readonly ['Normal' | 'Warning', EventReason] | undefined;
 
 /** The Event that tells each reason, if any. The names are an interface: people filter by them. */
 const events: Readonly<Record<ReasonCode, EventOf>> = {

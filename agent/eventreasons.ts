@@ -1,0 +1,67 @@
+/** The reason of every Event that is told, as a closed set: people filter by them, and docs/operations.md says what to do about each. */
+export const eventReasons = [
+  // Images
+  'ImagesCleaned',
+  'ImagesCleanedDryRun',
+  'ImageCleaningStopped',
+  'ImageCleaningFailed',
+  'CleanWaiting',
+  'CleanRequestRefused',
+  // Eraser's objects
+  'ExclusionListRefused',
+  'ImageListEntryRefused',
+  'ImageListImageLeft',
+  'ImageListImageInUse',
+  // The agent
+  'ConfigurationRefused',
+  'RebootsUnavailable',
+  // What stands in the way of a reboot
+  'RebootWanted',
+  'RebootRequestRefused',
+  'RebootImpossible',
+  'RebootHeld',
+  'RebootPaused',
+  'RebootTooSoon',
+  'RebootOutsideWindow',
+  'RebootBlocked',
+  'RebootFactsUnknown',
+  'RebootWaiting',
+  // From the slot to the order
+  'RebootSlotTaken',
+  'RebootDrainImpossible',
+  'RebootCordoned',
+  'RebootCordonDelay',
+  'RebootFactsMissing',
+  'RebootHooksPending',
+  'RebootHooksTimedOut',
+  'RebootDraining',
+  'RebootDrainLoses',
+  'RebootDrainBlocked',
+  'RebootDrainFailed',
+  'RebootDelay',
+  'Rebooting',
+  'RebootGoingDown',
+  'RebootOverdue',
+  'RebootNotBegun',
+  'RebootRefused',
+  'RebootDidNotHappen',
+  // After it
+  'Rebooted',
+  'RebootNodeNotReady',
+  'RebootSoaking',
+  'RebootHealthPending',
+  'RebootNodeUnhealthy',
+  'RebootDone',
+  'RebootLeftCordoned',
+  'RebootIneffective',
+  // What goes another way
+  'RebootWithdrawn',
+  'RebootUncordoned',
+  'RebootSlotLost',
+  'RebootSlotHeld',
+  'RebootStepFailed',
+  'RebootRecordDamaged',
+  'RebootNodeReplaced',
+] as const;
+
+export type EventReason = (typeof eventReasons)[number];

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { removeAbandoned } from './abandoned.ts';
+import { removeCgroups } from './cgroups.ts';
 import { type Components, componentsOf, type Generation } from './components.ts';
 import { configuration } from './containerdconfig.ts';
 import { Cri } from './cri.ts';
@@ -60,7 +62,7 @@ export class Containerd {
   /** Starts one that holds nothing but the pause image, or what `template` holds. */
   static async launch(generation: Generation, options: LaunchOptions = {}): Promise<Containerd> {
     const parent = options.storage === 'memory' ? '/dev/shm' : tmpdir();
-    await removeAbandoned(parent);
+    await removeAbandoned(parent, PREFIX);
     const folder = await mkdtemp(join(parent, `${PREFIX}${process.pid}-`));
     const containerd = new Containerd(generation, folder, await Namespace.create());
     try {
@@ -162,35 +164,7 @@ export class Containerd {
   }
 }
 
-/** Folders of test runners that were killed: their processes ended with them, their files did not. */
-async function removeAbandoned(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
-    await removeCgroups(`/${name}`);
-    await rm(join(parent, name), { recursive: true, force: true });
-  }
-}
-
 /** With the extended attributes that overlayfs keeps its own state in. */
 async function copy(from: string, to: string): Promise<void> {
   await execute('cp', ['--archive', '--reflink=auto', from, to]);
-}
-
-/** Removes the cgroups below one of ours, leaves first, in every hierarchy (one under cgroup v2, many under v1). */
-async function removeCgroups(name: string): Promise<void> {
-  const hierarchies = await readdir('/sys/fs/cgroup');
-  for (const path of ['', ...hierarchies].map((hierarchy) => join('/sys/fs/cgroup', hierarchy, name))) {
-    await eventually(`${path} is removed`, async () => {
-      await removeCgroup(path);
-      return true;
-    });
-  }
-}
-
-async function removeCgroup(path: string): Promise<void> {
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined);
-  if (entries === undefined) return;
-  for (const entry of entries) if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
-  await rmdir(path);
 }

@@ -55,15 +55,18 @@ interface Descriptor {
 const OCI = 'application/vnd.oci.image';
 const machineArchitecture = arch() === 'x64' ? 'amd64' : arch();
 
+/** What images are imported into. */
+export type ImageTarget = Pick<Containerd, 'components' | 'folder' | 'generation' | 'ctr' | 'cri'>;
+
 /** Collects images and imports them all at once, which is many times faster than one by one. */
 export class ImageBatch {
-  readonly #containerd: Containerd;
+  readonly #containerd: ImageTarget;
   readonly #blobs = new Map<string, Uint8Array>();
   readonly #manifests: Descriptor[] = [];
   readonly #images: MadeImage[] = [];
   readonly #base: Layer;
 
-  constructor(containerd: Containerd) {
+  constructor(containerd: ImageTarget) {
     this.#containerd = containerd;
     const busybox = readFileSync(containerd.components.busybox);
     this.#base = this.#layer(
@@ -192,7 +195,7 @@ export class ImageBatch {
 }
 
 /** The image that every pod's sandbox runs. Its program ends when asked to; busybox's own `sleep` as PID 1 would not. */
-export async function importPause(containerd: Containerd): Promise<MadeImage> {
+export async function importPause(containerd: ImageTarget): Promise<MadeImage> {
   const batch = new ImageBatch(containerd);
   const pause = batch.add({ names: [pauseImage] });
   await batch.import();
@@ -200,7 +203,7 @@ export async function importPause(containerd: Containerd): Promise<MadeImage> {
 }
 
 /** An import leaves its index.json in the content store until some later collection, at a moment no test could foresee. */
-async function collectGarbage(containerd: Containerd): Promise<void> {
+async function collectGarbage(containerd: ImageTarget): Promise<void> {
   const [name = ''] = (await containerd.ctr('images', 'ls', '-q')).split('\n');
   const temporary = 'registry.example/collect-garbage:now';
   await containerd.ctr('images', 'tag', name, temporary);

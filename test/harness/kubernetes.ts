@@ -5,9 +5,11 @@ import { join } from 'node:path';
 
 import type { Api } from './api.ts';
 import { type AuditEvent, auditPolicy, parseAuditLog } from './audit.ts';
+import type { Subject } from './certificates.ts';
 import { Clients } from './clients.ts';
 import { kubernetesComponents } from './components.ts';
 import { Daemon } from './daemon.ts';
+import { kubeconfigText } from './kubeconfig.ts';
 import { kubectl } from './kubectl.ts';
 import { freePorts } from './ports.ts';
 
@@ -21,6 +23,18 @@ export interface ControlPlaneOptions {
   readonly controllerManagerFlags?: readonly string[];
   /** Flags added to kube-apiserver's, or in place of them. */
   readonly apiServerFlags?: readonly string[];
+  /** Where they run, if not on 127.0.0.1. */
+  readonly network?: ControlPlaneNetwork;
+}
+
+/** A network of its own, with real kubelets in it, which mount ServiceAccounts' tokens. */
+export interface ControlPlaneNetwork {
+  /** A command line that runs another in that network; it becomes that program. */
+  readonly enter: readonly string[];
+  /** The API server's address there, where it serves port 443. */
+  readonly address: string;
+  /** The port of 127.0.0.1 through which the tests reach it. */
+  readonly door: number;
 }
 
 /** A real etcd and kube-apiserver on 127.0.0.1, with certificates and folders of their own. No node, no scheduler. */
@@ -33,25 +47,35 @@ export class ControlPlane {
   readonly apiServer: Daemon;
   readonly controllerManager: Daemon | undefined;
   readonly #etcdServer: string;
+  readonly #serverWithin: string;
 
   private constructor(folder: string, ports: readonly number[], options: ControlPlaneOptions) {
     const [etcdPort, peerPort, apiPort] = ports;
     const programs = kubernetesComponents();
+    const { network } = options;
+    const started = (program: string, args: readonly string[]): { program: string; args: readonly string[] } => {
+      const [first = '', ...rest] = [...(network?.enter ?? []), program, ...args];
+      return { program: first, args: rest };
+    };
     this.folder = folder;
-    this.clients = new Clients(`https://127.0.0.1:${apiPort}`, folder);
+    this.clients = new Clients(`https://127.0.0.1:${network?.door ?? apiPort}`, folder);
+    this.#serverWithin = network === undefined ? this.clients.server : `https://${network.address}`;
     this.#etcdServer = `http://127.0.0.1:${etcdPort}`;
     this.etcd = new Daemon({
       name: 'etcd',
-      program: programs.etcd,
-      args: etcdFlags(folder, this.#etcdServer, `http://127.0.0.1:${peerPort}`),
+      ...started(programs.etcd, etcdFlags(folder, this.#etcdServer, `http://127.0.0.1:${peerPort}`)),
       log: join(folder, 'etcd.log'),
-      ready: async () => (await fetch(`${this.#etcdServer}/health`)).ok,
+      // From another network it cannot be asked; the API server waits for it.
+      ready: async () => network !== undefined || (await fetch(`${this.#etcdServer}/health`)).ok,
       readyDeadlineMs: READY_DEADLINE_MS,
     });
     this.apiServer = new Daemon({
       name: 'kube-apiserver',
-      program: programs.apiServer,
-      args: [...apiServerFlags(folder, this.#etcdServer, apiPort), ...(options.apiServerFlags ?? [])],
+      ...started(programs.apiServer, [
+        ...apiServerFlags(folder, this.#etcdServer),
+        ...(network === undefined ? loopbackFlags(apiPort) : networkFlags(network.address)),
+        ...(options.apiServerFlags ?? []),
+      ]),
       log: join(folder, 'kube-apiserver.log'),
       ready: async () => (await this.api.send('GET', '/readyz')).status === 200,
       readyDeadlineMs: READY_DEADLINE_MS,
@@ -59,8 +83,10 @@ export class ControlPlane {
     if (options.controllerManager === true) {
       this.controllerManager = new Daemon({
         name: 'kube-controller-manager',
-        program: programs.controllerManager,
-        args: [...controllerManagerFlags(folder), ...(options.controllerManagerFlags ?? [])],
+        ...started(programs.controllerManager, [
+          ...controllerManagerFlags(folder),
+          ...(options.controllerManagerFlags ?? []),
+        ]),
         log: join(folder, 'kube-controller-manager.log'),
         // It serves nobody; the first thing that it does for everybody is a ServiceAccount in each namespace.
         ready: async () => {
@@ -91,6 +117,16 @@ export class ControlPlane {
   /** An administrator's requests. */
   get api(): Api {
     return this.clients.api;
+  }
+
+  /** The text of a kubeconfig of one who runs where the control plane does. */
+  kubeconfigWithin(subject: Subject): string {
+    const user = this.clients.user(subject);
+    return kubeconfigText({
+      server: this.#serverWithin,
+      certificateAuthority: this.clients.authority.certificate,
+      user,
+    });
   }
 
   /**
@@ -162,10 +198,7 @@ export class ControlPlane {
       file('tokens.key', tokens.privateKey.export({ type: 'sec1', format: 'pem' })),
       file('tokens.pub', tokens.publicKey.export({ type: 'spki', format: 'pem' })),
       file('audit.json', auditPolicy),
-      file(
-        'controllers.kubeconfig',
-        this.clients.kubeconfig(this.clients.user({ commonName: 'system:kube-controller-manager' })),
-      ),
+      file('controllers.kubeconfig', this.kubeconfigWithin({ commonName: 'system:kube-controller-manager' })),
     ]);
   }
 
@@ -191,12 +224,23 @@ function etcdFlags(folder: string, client: string, peer: string): string[] {
   ];
 }
 
-function apiServerFlags(folder: string, etcd: string, port: number | undefined): string[] {
+function loopbackFlags(port: number | undefined): string[] {
+  return [
+    '--bind-address=127.0.0.1',
+    `--secure-port=${port}`,
+    // Pods are made without their ServiceAccount's token volume, which nobody here would mount.
+    '--disable-admission-plugins=ServiceAccount',
+  ];
+}
+
+function networkFlags(address: string): string[] {
+  return [`--bind-address=${address}`, '--secure-port=443'];
+}
+
+function apiServerFlags(folder: string, etcd: string): string[] {
   return [
     `--etcd-servers=${etcd}`,
     '--etcd-compaction-interval=0',
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
     `--tls-cert-file=${folder}/server.crt`,
     `--tls-private-key-file=${folder}/server.key`,
     `--client-ca-file=${folder}/ca.crt`,
@@ -208,8 +252,6 @@ function apiServerFlags(folder: string, etcd: string, port: number | undefined):
     '--service-cluster-ip-range=10.96.0.0/24',
     '--endpoint-reconciler-type=none',
     '--authorization-mode=Node,RBAC',
-    // Pods are made without their ServiceAccount's token volume, which nobody here would mount.
-    '--disable-admission-plugins=ServiceAccount',
     '--enable-admission-plugins=NodeRestriction',
     '--allow-privileged=true',
     `--audit-policy-file=${folder}/audit.json`,

@@ -4,6 +4,13 @@ import { readFileSync } from 'node:fs';
 
 import { eventually } from './eventually.ts';
 
+export interface NamespaceOptions {
+  /** A network and a host name of its own, too. */
+  readonly hostname?: string;
+  /** Shell commands run in it before anything else. */
+  readonly setup?: string;
+}
+
 /**
  * A PID and mount namespace of its own. Its end is the end of every process and mount in it, so a test that fails, or
  * a test runner that is killed, leaves no shim, container or overlay mount behind.
@@ -11,17 +18,21 @@ import { eventually } from './eventually.ts';
 export class Namespace {
   readonly #outer: ChildProcess;
   /** PID 1 of the namespace, as the host numbers it. */
-  readonly #initPid: number;
+  readonly initPid: number;
+  readonly #entered: readonly string[];
 
-  private constructor(outer: ChildProcess, initPid: number) {
+  private constructor(outer: ChildProcess, initPid: number, entered: readonly string[]) {
     this.#outer = outer;
-    this.#initPid = initPid;
+    this.initPid = initPid;
+    this.#entered = entered;
   }
 
-  static async create(): Promise<Namespace> {
+  static async create({ hostname, setup = 'true' }: NamespaceOptions = {}): Promise<Namespace> {
     // /run is private: shims keep their sockets in /run/containerd/s whatever the configuration says, and a system
     // containerd's are there too. `wait` reaps the shims whose parent has died.
-    const init = 'mount -t tmpfs tmpfs /run && echo ready && while :; do sleep 86400 & wait; done';
+    const init = `set -e; mount -t tmpfs tmpfs /run; ${setup}; set +e; echo ready; while :; do sleep 86400 & wait; done`;
+    const machine = hostname === undefined ? [] : ['--net', '--uts'];
+    const named = hostname === undefined ? '' : `hostname ${hostname}; `;
     const outer = spawn(
       'setpriv',
       [
@@ -33,11 +44,12 @@ export class Namespace {
         '--fork',
         '--kill-child',
         '--mount-proc',
+        ...machine,
         '--propagation',
         'private',
         'sh',
         '-c',
-        init,
+        `${named}${init}`,
       ],
       // unshare complains of its own signal mask when its child is killed, which is how every namespace ends.
       { stdio: ['ignore', 'pipe', 'ignore'] },
@@ -48,7 +60,7 @@ export class Namespace {
         throw new Error('a PID and mount namespace could not be made: this needs root and util-linux');
       }),
     ]);
-    return new Namespace(outer, await onlyChild(outer));
+    return new Namespace(outer, await onlyChild(outer), ['--mount', '--pid', ...machine]);
   }
 
   /** Starts a program inside. The pid is the program's own, as the host numbers it. */
@@ -57,7 +69,7 @@ export class Namespace {
     args: readonly string[],
     options: { env: NodeJS.ProcessEnv; output: number },
   ): Promise<{ pid: number; exited: Promise<unknown> }> {
-    const entered = spawn('nsenter', ['--target', String(this.#initPid), '--mount', '--pid', '--', program, ...args], {
+    const entered = spawn('nsenter', ['--target', String(this.initPid), ...this.#entered, '--', program, ...args], {
       env: options.env,
       stdio: ['ignore', options.output, options.output],
     });
@@ -69,7 +81,7 @@ export class Namespace {
   async destroy(): Promise<void> {
     if (this.#outer.exitCode !== null || this.#outer.signalCode !== null) return;
     const exited = once(this.#outer, 'exit');
-    process.kill(this.#initPid, 'SIGKILL');
+    process.kill(this.initPid, 'SIGKILL');
     await exited;
   }
 }

@@ -74,3 +74,43 @@ export function hostComponents(): HostComponents {
   const libraries = globSync(`${folder}/{lib,usr/lib}/*-linux-gnu{,/systemd}`);
   return { ...programs, libraryPath: libraries.join(':') };
 }
+
+export interface NetworkComponents {
+  /** Folder of CNI's plugins. */
+  readonly cni: string;
+  readonly ip: string;
+  /** Folders of the libraries that `ip` needs and this machine may not have, joined as LD_LIBRARY_PATH is. */
+  readonly libraryPath: string;
+}
+
+/** What nodes and pods are connected by, as paths. */
+export function networkComponents(): NetworkComponents {
+  const folder = `${real}/network`;
+  const programs = { cni: `${folder}/usr/lib/cni`, ip: `${folder}/bin/ip` };
+  for (const program of Object.values(programs)) {
+    if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  }
+  return { ...programs, libraryPath: globSync(`${folder}/{lib,usr/lib}/*-linux-gnu`).join(':') };
+}
+
+/** Helm of a generation, as a path. */
+export function helmComponents(version: 3 | 4): string {
+  const program = version === 3 ? `${real}/helm3/bin/helm` : `${real}/helm4/helm/helm`;
+  if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  return program;
+}
+
+export interface PrometheusComponents {
+  readonly prometheus: string;
+  readonly promtool: string;
+}
+
+/** Prometheus and its tool, as paths. */
+export function prometheusComponents(): PrometheusComponents {
+  const folder = `${real}/prometheus/usr/bin`;
+  const programs = { prometheus: `${folder}/prometheus`, promtool: `${folder}/promtool` };
+  for (const program of Object.values(programs)) {
+    if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  }
+  return programs;
+}

@@ -23,6 +23,8 @@ export interface ControlPlaneOptions {
   readonly controllerManagerFlags?: readonly string[];
   /** Flags added to kube-apiserver's, or in place of them. */
   readonly apiServerFlags?: readonly string[];
+  /** A real kubelet runs pods, which have ServiceAccounts' tokens mounted. */
+  readonly kubelets?: boolean;
   /** Where they run, if not on 127.0.0.1. */
   readonly network?: ControlPlaneNetwork;
 }
@@ -73,7 +75,7 @@ export class ControlPlane {
       name: 'kube-apiserver',
       ...started(programs.apiServer, [
         ...apiServerFlags(folder, this.#etcdServer),
-        ...(network === undefined ? loopbackFlags(apiPort) : networkFlags(network.address)),
+        ...(network === undefined ? loopbackFlags(apiPort, options.kubelets === true) : networkFlags(network.address)),
         ...(options.apiServerFlags ?? []),
       ]),
       log: join(folder, 'kube-apiserver.log'),
@@ -224,13 +226,10 @@ function etcdFlags(folder: string, client: string, peer: string): string[] {
   ];
 }
 
-function loopbackFlags(port: number | undefined): string[] {
-  return [
-    '--bind-address=127.0.0.1',
-    `--secure-port=${port}`,
-    // Pods are made without their ServiceAccount's token volume, which nobody here would mount.
-    '--disable-admission-plugins=ServiceAccount',
-  ];
+function loopbackFlags(port: number | undefined, kubelets: boolean): string[] {
+  const addresses = ['--bind-address=127.0.0.1', `--secure-port=${port}`];
+  // Pods are made without their ServiceAccount's token volume, which nobody there would mount.
+  return kubelets ? addresses : [...addresses, '--disable-admission-plugins=ServiceAccount'];
 }
 
 function networkFlags(address: string): string[] {

@@ -114,3 +114,34 @@ export function prometheusComponents(): PrometheusComponents {
   }
   return programs;
 }
+
+export interface MachineComponents {
+  readonly qemu: string;
+  /** Folders of its firmware. */
+  readonly firmware: readonly string[];
+  readonly socat: string;
+  /** Folders of the libraries that these need and this machine may not have, joined as LD_LIBRARY_PATH is. */
+  readonly libraryPath: string;
+  /** A whole Debian, as a folder. */
+  readonly guestRoot: string;
+  readonly kubelet: string;
+}
+
+/** What a virtual machine is made of, as paths. */
+export function machineComponents(): MachineComponents {
+  const folder = `${real}/machine`;
+  const programs = {
+    qemu: `${folder}/usr/bin/qemu-system-x86_64`,
+    socat: `${folder}/usr/bin/socat`,
+    guestRoot: `${real}/guest/root`,
+    kubelet: `${real}/kubernetes/bin/kubelet`,
+  };
+  for (const program of Object.values(programs)) {
+    if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  }
+  return {
+    ...programs,
+    firmware: [`${folder}/usr/share/qemu`, `${folder}/usr/share/seabios`],
+    libraryPath: globSync(`${folder}/{lib,usr/lib}/*-linux-gnu`).join(':'),
+  };
+}

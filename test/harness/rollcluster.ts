@@ -1,3 +1,4 @@
+import { installAdmissionPolicies, isTryOfPolicies } from './admissionpolicy.ts';
 import { agentPort } from './agentport.ts';
 import type { Json } from './api.ts';
 import type { AuditEvent } from './audit.ts';
@@ -40,7 +41,7 @@ export interface RollNodeOptions {
 
 /**
  * A real control plane with nodes that reboot. Their agents are processes, pods of a DaemonSet to the API server, which they
- * reach through a proxy; they may do what the chart's list says, and nothing else.
+ * reach through a proxy; they may do what the chart's list says and its policies let pass, and nothing else.
  */
 export class RollCluster {
   readonly plane: ControlPlane;
@@ -58,8 +59,8 @@ export class RollCluster {
     this.#daemonSet = daemonSet;
   }
 
-  /** Without nodes. */
-  static async launch(): Promise<RollCluster> {
+  /** Without nodes, and with the chart's admission policies by these values. */
+  static async launch(values: Json = {}): Promise<RollCluster> {
     const plane = await ControlPlane.launch({
       controllerManager: true,
       controllerManagerFlags: [`--controllers=${controllers}`],
@@ -70,6 +71,7 @@ export class RollCluster {
       await clients.api.create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: account.name } });
       await grant(clients, 'agent', account);
       await grant(clients, 'reboots', account);
+      await installAdmissionPolicies(clients, { config: { reboot: { enabled: true } }, ...values });
       const labels = { app: 'nodetender' };
       const daemonSet = await clients.api.create(`/apis/apps/v1/namespaces/${namespace}/daemonsets`, {
         metadata: { name: 'nodetender' },
@@ -171,7 +173,7 @@ export class RollCluster {
 
   /** What the agents have asked the API server for, as its audit log has it. */
   async requests(): Promise<AuditEvent[]> {
-    return (await this.plane.auditEvents()).filter((event) => event.user === user);
+    return (await this.plane.auditEvents()).filter((event) => event.user === user && !isTryOfPolicies(event));
   }
 
   async dispose(): Promise<void> {

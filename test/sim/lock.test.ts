@@ -44,7 +44,7 @@ describe(`the lock in ${seeds.length} simulated worlds`, () => {
     });
 
     it('a lock that expires', async () => {
-      expect(await firstViolation({ staleAfterMs: 45_000 })).toMatch(/seed \d+ .*: \d of \d/);
+      expect(await firstViolation({ staleAfterMs: 30_000 })).toMatch(/seed \d+ .*: \d of \d/);
     });
   });
 });

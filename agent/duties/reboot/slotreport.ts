@@ -1,11 +1,19 @@
 import type { Clock, Random } from '../../clock.ts';
-import { poolLabel, stateLabel } from '../../cluster/names.ts';
-import { leases, nodes } from '../../cluster/objects.ts';
+import { stateLabel } from '../../cluster/names.ts';
+import { nodes } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import { isNodetenderError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../observe/log.ts';
-import { type HeldSlot, type HolderLimits, type HolderNode, heldSlots } from '../../reboot/lock/holders.ts';
-import { type Slot, viewOfSlot } from '../../reboot/lock/slot.ts';
+import {
+  type HeldSlot,
+  type HolderLimits,
+  type HolderNode,
+  heldSlots,
+  type ObservedSlot,
+  silentForMs,
+} from '../../reboot/lock/holders.ts';
+import type { Slot } from '../../reboot/lock/slot.ts';
+import { listSlots } from '../../reboot/lock/slotlist.ts';
 import type { RebootWatcher } from './watcher.ts';
 
 export interface SlotReportOptions {
@@ -33,7 +41,7 @@ export interface SlotReportOptions {
 const listEveryMs = 30 * 60_000;
 const lookEveryMs = 60_000;
 /** Of a holder that is overdue its Node is read; so seldom that waiting stays cheap. */
-const askNodeEveryMs = 15 * 60_000;
+const askNodeEveryMs = 30 * 60_000;
 const maxNodesAsked = 5;
 const deadlineMs = 10_000;
 
@@ -44,6 +52,8 @@ const deadlineMs = 10_000;
 export class SlotReport {
   readonly #options: SlotReportOptions;
   readonly #nodes = new Map<string, { readonly node: HolderNode | undefined; readonly askedAtMs: number }>();
+  /** By name, those that there were at the last look. */
+  #seen: ReadonlyMap<string, { readonly resourceVersion: string; readonly sinceMs: number }> = new Map();
   /** Of what is wrong now. */
   #told: Set<string> = new Set();
   #isWorthFollowing = false;
@@ -83,10 +93,11 @@ export class SlotReport {
     const { followed, limits, clock, watcher, nodeName, onChange } = this.#options;
     const { comesBackWithinMs } = limits();
     const nowMs = clock.nowMs();
-    const overdue = slots.filter(({ renewedAtMs }) => nowMs - (renewedAtMs ?? nowMs) >= comesBackWithinMs);
+    const observed = this.#observed(slots);
+    const overdue = observed.filter((slot) => silentForMs(slot, nowMs) >= comesBackWithinMs);
     await this.#askNodes(new Set(overdue.flatMap(({ holder }) => holder?.node ?? []).slice(0, maxNodesAsked)), signal);
     const asked = new Map([...this.#nodes].flatMap(([name, { node }]) => (node === undefined ? [] : [[name, node]])));
-    const held = heldSlots(slots, asked, { ...limits(), graceMs: comesBackWithinMs }, nowMs).map((slot) =>
+    const held = heldSlots(observed, asked, { ...limits(), graceMs: comesBackWithinMs }, nowMs).map((slot) =>
       // Of a holder whose Node was not read nothing is known.
       this.#nodes.has(slot.node) ? slot : { ...slot, problem: undefined },
     );
@@ -100,8 +111,20 @@ export class SlotReport {
 
   async #list(signal: AbortSignal): Promise<readonly Slot[]> {
     const { port, namespace } = this.#options;
-    const scope = { namespace, labelSelector: poolLabel };
-    return (await port.list(leases, scope, viewOfSlot, { signal, deadlineMs })).items;
+    return await listSlots(port, namespace, { signal, deadlineMs });
+  }
+
+  /** By our own clock since when each is as it is: what stands in a Lease may be missing, or be yet to come. */
+  #observed(slots: readonly Slot[]): readonly ObservedSlot[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    const before = this.#seen;
+    this.#seen = new Map(
+      slots.map(({ name, resourceVersion }) => {
+        const known = before.get(name);
+        return [name, known?.resourceVersion === resourceVersion ? known : { resourceVersion, sinceMs: nowMs }];
+      }),
+    );
+    return slots.map((slot) => ({ ...slot, unchangedForMs: nowMs - (this.#seen.get(slot.name)?.sinceMs ?? nowMs) }));
   }
 
   /** Those that are overdue, and no others any more. */

@@ -11,6 +11,12 @@ export interface HolderNode {
   readonly state: string | undefined;
 }
 
+/** A slot, and what nobody but those who watch it can know. */
+export interface ObservedSlot extends Slot {
+  /** For how long it has been seen as it is, by a monotonic clock; undefined: it was looked at once. */
+  readonly unchangedForMs?: number | undefined;
+}
+
 export type HolderProblem =
   /** Not Ready for longer than a reboot takes. */
   | 'never-came-back'
@@ -57,11 +63,11 @@ export function holdingLimits(
 
 /** The nodes that may be down for a reboot: one that has been silent for longer than it takes is as ill as any other. */
 export function awayForReboot(
-  slots: readonly Slot[],
+  slots: readonly ObservedSlot[],
   { comesBackWithinMs }: Pick<HolderLimits, 'comesBackWithinMs'>,
   nowMs: number,
 ): ReadonlySet<string> {
-  const inTime = slots.filter(({ renewedAtMs }) => since(renewedAtMs, nowMs) < comesBackWithinMs);
+  const inTime = slots.filter((slot) => silentForMs(slot, nowMs) < comesBackWithinMs);
   return new Set(inTime.flatMap(({ holder }) => holder?.node ?? []));
 }
 
@@ -70,40 +76,49 @@ export function awayForReboot(
  * and ours: off by a skew, which is why nothing is freed for them.
  */
 export function heldSlots(
-  slots: readonly Slot[],
+  slots: readonly ObservedSlot[],
   nodes: ReadonlyMap<string, HolderNode>,
   limits: HolderLimits,
   nowMs: number,
 ): HeldSlot[] {
   return slots.flatMap((slot) => {
     if (slot.holder === undefined) return [];
-    const heldMs = since(slot.acquiredAtMs, nowMs);
+    const heldMs = heldForMs(slot, nowMs);
     const held = { slot, node: slot.holder.node, heldSeconds: heldMs / 1000 };
     const code = problemOf(slot, slot.holder, nodes.get(slot.holder.node), limits, nowMs);
     return [{ ...held, problem: code && { code, text: describe(code, held) } }];
   });
 }
 
-/** Where no time is written it has only begun. */
+/** Since the holder has last written. */
+export function silentForMs({ renewedAtMs, unchangedForMs }: ObservedSlot, nowMs: number): number {
+  return Math.max(since(renewedAtMs, nowMs), unchangedForMs ?? 0);
+}
+
+function heldForMs({ acquiredAtMs, unchangedForMs }: ObservedSlot, nowMs: number): number {
+  return Math.max(since(acquiredAtMs, nowMs), unchangedForMs ?? 0);
+}
+
+/** Where no time is written, or one that is yet to come, it counts from when it was first seen so. */
 function since(thenMs: number | undefined, nowMs: number): number {
   return Math.max(0, nowMs - (thenMs ?? nowMs));
 }
 
 function problemOf(
-  slot: Slot,
+  slot: ObservedSlot,
   holder: NonNullable<Slot['holder']>,
   node: HolderNode | undefined,
   limits: HolderLimits,
   nowMs: number,
 ): HolderProblem | undefined {
-  const silentMs = since(slot.renewedAtMs, nowMs);
+  const silentMs = silentForMs(slot, nowMs);
   if (silentMs < limits.graceMs) return undefined;
   if (holder.uid === undefined) return 'no-owner';
   if (node === undefined) return 'node-gone';
   if (node.uid !== holder.uid) return 'node-replaced';
   if (!node.ready) return silentMs >= limits.comesBackWithinMs ? 'never-came-back' : undefined;
   if (node.state === undefined) return 'holder-idle';
-  if (since(slot.acquiredAtMs, nowMs) >= limits.holdsAtMostMs) return 'holds-long';
+  if (heldForMs(slot, nowMs) >= limits.holdsAtMostMs) return 'holds-long';
   return limits.pools.has(slot.pool) ? undefined : 'unknown-pool';
 }
 

@@ -9,6 +9,7 @@ import type { Logger } from '../../observe/log.ts';
 import type { LockFacts } from '../state.ts';
 import { excess, type Limits, shortage, type Shortage } from './budget.ts';
 import type { Hint } from './hint.ts';
+import type { ObservedSlot } from './holders.ts';
 import { countPools, listWaiting } from './nodelists.ts';
 import { poolOf, type Pools, slotsOf } from './pools.ts';
 import {
@@ -85,18 +86,27 @@ export class RebootLock {
   #wasFull = false;
   #held: { readonly slot: string; readonly sinceMs: number; readonly checked: boolean } | undefined;
   #refusals = 0;
+  /** The recorded slot may be held without a label, and so unseen. */
+  #isSeeking = true;
+  #running: AbortSignal | undefined;
   /** Monotonic. */
   #notBeforeMs = 0;
   #poolSizes: { readonly sizes: ReadonlyMap<string, number>; readonly asOfMs: number } | undefined;
 
   constructor(options: RebootLockOptions) {
     this.#options = options;
-    const onChange = (): void => this.#changed();
-    this.#book = new SlotBook({ ...options, onChange });
+    this.#book = new SlotBook({
+      ...options,
+      onChange: () => this.#changed(),
+      isOurs: (slot) => isHeldBy(slot, options.node),
+      onVanished: ({ name }) => void this.#restore(name),
+    });
   }
 
   /** Follows the Leases until `signal` aborts, and says when a turn has come. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#running = signal;
+    void this.#seekRecorded(signal);
     await Promise.all([this.#book.run(signal), this.#announceTurns(signal)]);
   }
 
@@ -111,13 +121,14 @@ export class RebootLock {
   }
 
   /** Every slot of every pool, as far as they are known. */
-  slots(): readonly Slot[] {
-    return this.#book.all();
+  slots(): readonly ObservedSlot[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return this.#book.all().map((slot) => ({ ...slot, unchangedForMs: nowMs - slot.seenAtMs }));
   }
 
   /** Undefined until all Leases have been read once. */
   facts(): LockFacts | undefined {
-    if (!this.#book.synced) return undefined;
+    if (!this.#book.synced || this.#isSeeking) return undefined;
     if (this.#held === undefined) {
       const limits = this.#limits();
       return {
@@ -190,7 +201,29 @@ export class RebootLock {
     const isOurs = (known: Slot | undefined): boolean => known !== undefined && isHeldBy(known, node);
     const isDone = (known: Slot | undefined): boolean =>
       isOurs(known) && known?.renewedAtMs === nowMs && known.resourceVersion !== before?.resourceVersion;
-    return await this.#write({ name, body: () => confirmedBody(nowMs), mayWrite: isOurs, isDone }, signal);
+    const body = (known: Slot | undefined): LeaseBody => confirmedBody(known?.pool ?? '', nowMs);
+    return await this.#write({ name, body, mayWrite: isOurs, isDone }, signal);
+  }
+
+  /** What a watch does not show any more is deleted, or has lost its label: that is put back, so that all others see it again. */
+  async #restore(name: string): Promise<void> {
+    const signal = this.#running;
+    if (signal === undefined) return;
+    try {
+      await this.#renew(name, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#options.log.warn({ slot: name, problem: messageOf(error) }, 'a slot is out of sight');
+    }
+  }
+
+  /** Once the watched slots are known: is the recorded one, which is none of them, there all the same? */
+  async #seekRecorded(signal: AbortSignal): Promise<void> {
+    await this.#book.whenSynced();
+    const recorded = this.#options.recordedSlot();
+    const isUnseen = !signal.aborted && recorded !== undefined && this.#book.get(recorded) === undefined;
+    if (isUnseen) await this.#restore(recorded);
+    this.#isSeeking = false;
+    this.#changed();
   }
 
   /** Whoever takes a slot writes before it reads: of those who are too many, the last to write sees all the others. */

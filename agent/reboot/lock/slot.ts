@@ -34,6 +34,16 @@ export function slotNames(pool: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `nodetender-${pool}-${index}`);
 }
 
+/** The pool that a Lease of such a name is of. It cannot be edited, as labels can. */
+function poolInName(name: string): string | undefined {
+  return /^nodetender-(.+)-\d+$/.exec(name)?.[1];
+}
+
+/** Whether a Lease of the agents' namespace is a slot, also where somebody has taken its label away. */
+export function isSlot({ name, labels }: LeaseObject['metadata']): boolean {
+  return labels?.[poolLabel] !== undefined || poolInName(name) !== undefined;
+}
+
 export function viewOfSlot({ metadata, spec }: LeaseObject): Slot {
   const { name, resourceVersion, labels, annotations, ownerReferences = [], deletionTimestamp } = metadata;
   const by = spec?.holderIdentity ?? '';
@@ -42,7 +52,7 @@ export function viewOfSlot({ metadata, spec }: LeaseObject): Slot {
   const isGoing = deletionTimestamp !== undefined;
   return {
     name,
-    pool: labels?.[poolLabel] ?? '',
+    pool: poolInName(name) ?? labels?.[poolLabel] ?? '',
     resourceVersion,
     holder: by === '' && !isGoing ? undefined : { node: by, uid: isGoing ? undefined : uid },
     hint: by === '' ? decodeHint(annotations?.[nextAnnotation]) : undefined,
@@ -78,8 +88,8 @@ export function takenBody(
   };
 }
 
-export function confirmedBody(nowMs: number): LeaseBody {
-  return { metadata: {}, spec: { renewTime: microTime(nowMs) } };
+export function confirmedBody(pool: string, nowMs: number): LeaseBody {
+  return { metadata: { labels: { [poolLabel]: pool } }, spec: { renewTime: microTime(nowMs) } };
 }
 
 export function freedBody(hint: Hint | undefined, nowMs: number): LeaseBody {

@@ -8,12 +8,16 @@ import type { KubernetesPort } from '../../cluster/port.ts';
 import { Watched } from '../../cluster/watch.ts';
 import { isNodetenderError } from '../../errors.ts';
 import { type Slot, viewOfSlot } from './slot.ts';
+import { listSlots } from './slotlist.ts';
 
 export interface SlotBookOptions {
   readonly port: Pick<KubernetesPort, 'get' | 'list' | 'watch' | 'lastHeardMs'>;
   /** The agent's own. */
   readonly namespace: string;
   readonly onChange: () => void;
+  /** A slot that is held by this node is not among those that are watched any more. */
+  readonly isOurs: (slot: Slot) => boolean;
+  readonly onVanished: (slot: Slot) => void;
   readonly onHealth?: ((problem: ClusterError | undefined) => void) | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,7 +54,8 @@ export class SlotBook {
       scope: { namespace, labelSelector: poolLabel },
       project: (lease) => this.#seen(lease),
       onChange: (change) => {
-        this.#compare(change.type === 'deleted' ? change.before.name : change.value.name);
+        if (change.type === 'deleted') this.#vanished(change.before);
+        else this.#compare(change.value.name);
         onChange();
       },
     });
@@ -59,6 +64,11 @@ export class SlotBook {
   /** Whether all Leases have ever been read. */
   get synced(): boolean {
     return this.#watched.synced;
+  }
+
+  /** Never resolves where they are never read. */
+  async whenSynced(): Promise<void> {
+    await this.#watched.whenSynced();
   }
 
   get(name: string): SeenSlot | undefined {
@@ -93,8 +103,7 @@ export class SlotBook {
   /** Asks for all of them, of this moment: not what a watch has told so far. */
   async list(signal: AbortSignal): Promise<readonly Slot[]> {
     const { port, namespace } = this.#options;
-    const scope = { namespace, labelSelector: poolLabel };
-    return (await port.list(leases, scope, viewOfSlot, { signal, deadlineMs: slotDeadlineMs })).items;
+    return await listSlots(port, namespace, { signal, deadlineMs: slotDeadlineMs });
   }
 
   /** Follows the API server until `signal` aborts. Never rejects. */
@@ -114,6 +123,15 @@ export class SlotBook {
     this.#compare(name);
     if (this.#answers.size > 0) this.#doubt.ring();
     this.#options.onChange();
+  }
+
+  /** One that has lost its label looks like one that is gone: what is ours stays so until it was asked for. */
+  #vanished(slot: SeenSlot): void {
+    if (this.#options.isOurs(slot) && !this.#answers.has(slot.name)) {
+      this.#answers.set(slot.name, slot);
+      this.#doubt.ring();
+      this.#options.onVanished(slot);
+    } else this.#compare(slot.name);
   }
 
   /** Versions have no order: one that differs may be older than the answer, or newer. */

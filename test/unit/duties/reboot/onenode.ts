@@ -16,6 +16,7 @@ import { EmulatedApiServer } from '../../../emulators/kubernetes/apiserver.ts';
 import { InMemoryTransport } from '../../../emulators/kubernetes/transport.ts';
 
 const name = 'node-1';
+const kubeletReportsEveryMs = 5 * 60_000;
 /** As in the defaults, without their waits; more settings of the section `reboot` may follow. */
 const quick = `
 reboot:
@@ -168,6 +169,14 @@ export class OneNode {
     });
     void view.run(life.signal);
     void duty.work(life.signal);
+    void this.#reportNowAndThen(life.signal);
+  }
+
+  async #reportNowAndThen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.clock.sleep(kubeletReportsEveryMs, signal);
+      if (!signal.aborted) await this.#report();
+    }
   }
 
   async #hostIs(state: 'down' | 'up'): Promise<void> {

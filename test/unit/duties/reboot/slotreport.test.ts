@@ -96,6 +96,29 @@ describe('a slot whose holder never came back', () => {
     expect(warned).toHaveLength(1);
   });
 
+  it.each([
+    ['says nothing of when it was taken', { acquireTime: null, renewTime: null }],
+    ['speaks of a time that is yet to come', { renewTime: '2099-01-01T00:00:00.000000Z' }],
+  ])('is noticed also where its Lease %s', async (_, spec) => {
+    await takenBy('node-1');
+    const target = { namespace: 'default', name: 'nodetender-workers-0' };
+    await clock.run(port.patch(leases, target, { type: 'merge', body: { spec } }));
+    const report = reporting();
+    await clock.advance(comesBackWithinMs + 70 * MINUTE_MS);
+    expect(warned).toHaveLength(1);
+    expect(warned[0]).toMatch(/node-1 holds nodetender-workers-0 for \d+ min/);
+    expect(report.isWorthFollowing).toBe(true);
+  });
+
+  it('is noticed also where somebody has taken the label of its Lease away', async () => {
+    await takenBy('node-1');
+    const target = { namespace: 'default', name: 'nodetender-workers-0' };
+    await clock.run(port.patch(leases, target, { type: 'merge', body: { metadata: { labels: null } } }));
+    reporting();
+    await clock.advance(comesBackWithinMs + 32 * MINUTE_MS);
+    expect(warned).toHaveLength(1);
+  });
+
   it('is told under the same identity by every agent that sees it, so that the API server keeps one Event', async () => {
     await takenBy('node-1');
     for (const chance of [0.1, 0.9]) reporting(chance);
@@ -133,15 +156,15 @@ describe('what it costs', () => {
     expect(requests()).toBe(0);
   });
 
-  it('is four an hour more for a holder that is overdue', async () => {
+  it('is two an hour more for a holder that is overdue', async () => {
     await takenBy('node-1');
     isFollowing = true;
     reporting();
     await clock.advance(comesBackWithinMs);
     server.faults.forgetArrivals();
     await clock.advance(10 * 60 * MINUTE_MS);
-    expect(requests()).toBeLessThanOrEqual(41);
-    expect(requests()).toBeGreaterThan(30);
+    expect(requests()).toBeLessThanOrEqual(21);
+    expect(requests()).toBeGreaterThan(15);
   });
 });
 

@@ -43,4 +43,23 @@ describe('a node that wants a reboot and has to wait', () => {
     expect((site.requests.length - before) / hours).toBeLessThanOrEqual(REQUESTS_AN_HOUR);
     expect(site.node().metadata.labels?.['nodetender.dev/state']).toBe(state);
   });
+
+  it('hears within minutes that its Node was registered anew, also while its watch hangs', async () => {
+    site = await OneNode.start();
+    const { clock, admin, server } = site;
+    await clock.run(admin.create(leases, 'default', elsewhere));
+    site.need.want(['linux-image-generic']);
+    await clock.advance(60_000);
+    const { uid } = site;
+    // One that has had no bookmark yet.
+    server.disturbWatches('cut', 'nodes');
+    await clock.advance(5_000);
+    server.disturbWatches('silence', 'nodes');
+    await clock.run(admin.delete(nodes, { name: 'node-1' }));
+    await clock.run(admin.create(nodes, undefined, { metadata: { name: 'node-1' } }));
+    expect(site.uid).not.toBe(uid);
+    await clock.advance(12 * 60_000);
+    expect(site.condition('RebootRequired')).toMatchObject({ status: 'True' });
+    expect(site.node().metadata.labels?.['nodetender.dev/state']).toBe('waiting');
+  });
 });

@@ -13,6 +13,8 @@ const limits: HolderLimits = {
 };
 const held = (minutes: number, silentMinutes = minutes, name = 'workers-0') =>
   slot(name, { heldBy: 'a', acquiredAtMs: nowMs - minutes * MINUTE, renewedAtMs: nowMs - silentMinutes * MINUTE });
+/** Without a time, as one that was edited by hand may be. */
+const seenFor = (minutes: number) => ({ ...slot('workers-0', { heldBy: 'a' }), unchangedForMs: minutes * MINUTE });
 const node = (over: Partial<HolderNode> = {}): ReadonlyMap<string, HolderNode> =>
   new Map([['a', { name: 'a', uid: 'uid of a', ready: true, state: 'draining', ...over }]]);
 const away = { ready: false, state: 'rebooting' };
@@ -30,6 +32,20 @@ describe('what is wrong with a held slot', () => {
     ['that no Node owns it', { ...held(10), holder: { node: 'a', uid: undefined } }, node(), 'no-owner'],
     ['nothing while the garbage collector may be about to come', held(1), new Map(), undefined],
     ['nothing where no time is known', slot('workers-0', { heldBy: 'a' }), node(away), undefined],
+    ['that its node never came back, by how long it is seen so', seenFor(16), node(away), 'never-came-back'],
+    [
+      'the same where its time is yet to come',
+      { ...held(-600), unchangedForMs: 16 * MINUTE },
+      node(away),
+      'never-came-back',
+    ],
+    [
+      'nothing while a time that is yet to come is news',
+      { ...held(-600), unchangedForMs: MINUTE },
+      node(away),
+      undefined,
+    ],
+    ['that one without a time is held for too long', seenFor(121), node(), 'holds-long'],
   ])('is %s', (_, one, nodes, code) => {
     const [found] = heldSlots([one], nodes, limits, nowMs);
     expect(found?.problem?.code).toBe(code);
@@ -53,4 +69,6 @@ describe('what is wrong with a held slot', () => {
 it('who never came back is not away for a reboot any more, so that others see an ill node', () => {
   const late = slot('workers-1', { heldBy: 'b', renewedAtMs: nowMs - 16 * MINUTE });
   expect(awayForReboot([held(60, 14), late, slot('workers-2')], limits, nowMs)).toEqual(new Set(['a']));
+  expect(awayForReboot([seenFor(14)], limits, nowMs)).toEqual(new Set(['a']));
+  expect(awayForReboot([seenFor(16)], limits, nowMs)).toEqual(new Set());
 });

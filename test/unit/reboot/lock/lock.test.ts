@@ -85,6 +85,24 @@ describe('taking a slot', () => {
     expect(cluster.lease(slot)?.metadata.labels).toEqual({ 'nodetender.dev/pool': 'default' });
   });
 
+  it('counts held Leases that have lost their labels, also those of other pools', async () => {
+    const master = await cluster.lock('m', { labels: controlPlane });
+    await cluster.createLease(slot, { spec: { holderIdentity: 'b' } });
+    expect(await master.acquire(signal)).toMatchObject({
+      code: 'cap-reached',
+      text: expect.stringContaining('b holds'),
+    });
+    expect(cluster.holder('nodetender-control-plane-0')).toBe('');
+  });
+
+  it('counts no Leases that are none of ours', async () => {
+    for (const name of ['kube-scheduler', 'nodetender', 'nodetender-leader']) {
+      await cluster.createLease(name, { spec: { holderIdentity: 'b' } });
+    }
+    const lock = await cluster.lock('a');
+    expect(await lock.acquire(signal)).toMatchObject({ kind: 'acquired' });
+  });
+
   it('gives it back where more are held than may be, and tries again after a while', async () => {
     cluster.pools = workers(1);
     const lock = await cluster.lock('a');
@@ -187,6 +205,30 @@ describe('a slot in hand', () => {
     expect(lock.facts()).toMatchObject({ slot: 'nodetender-workers-1', surplus: ['nodetender-workers-0'] });
     await lock.release('nodetender-workers-0', signal);
     expect(lock.facts()).toMatchObject({ slot: 'nodetender-workers-1', surplus: [] });
+  });
+
+  it('stays ours without its label, which is put back', async () => {
+    const lock = await cluster.lock('a');
+    await lock.acquire(signal);
+    await cluster.patchLease(slot, { metadata: { labels: null } });
+    for (let turns = 0; turns < 5; turns += 1) {
+      expect(lock.facts()).toMatchObject({ kind: 'held', slot });
+      await cluster.clock.advance(0);
+    }
+    expect(cluster.lease(slot)?.metadata.labels).toEqual({ 'nodetender.dev/pool': 'default' });
+    // The first try goes by the version from before the label was taken away.
+    expect(cluster.writes()).toBe(3);
+  });
+
+  it('is found again without its label by the next life, and has it again', async () => {
+    await (await cluster.lock('a')).acquire(signal);
+    cluster.stop.abort();
+    cluster.stop = new AbortController();
+    await cluster.patchLease(slot, { metadata: { labels: null } });
+    const next = await cluster.lock('a', { recorded: slot });
+    await cluster.clock.advance(0);
+    expect(next.facts()).toMatchObject({ kind: 'held', slot });
+    expect(cluster.lease(slot)?.metadata.labels).toEqual({ 'nodetender.dev/pool': 'default' });
   });
 
   it('is lost when somebody deletes its Lease, and the reboot is off', async () => {

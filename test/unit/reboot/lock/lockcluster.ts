@@ -25,7 +25,7 @@ export class LockCluster {
   readonly clock = new VirtualClock();
   readonly server = new EmulatedApiServer({ clock: this.clock, controllers: true });
   readonly admin: KubernetesClient;
-  readonly stop = new AbortController();
+  stop = new AbortController();
   /** What everybody's configuration says. */
   pools: Pools = poolsOf([]);
   /** How often locks have said that something may have changed. */

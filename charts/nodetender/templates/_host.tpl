@@ -1,9 +1,27 @@
+{{/* The agent's configuration without keys that have no value: to the agent they are left out, and so they are to templates. */}}
+{{- define "nodetender.settings" -}}
+{{- $config := deepCopy (.Values.config | default dict) -}}
+{{- include "nodetender.dropNulls" $config -}}
+{{ toYaml $config }}
+{{- end -}}
+
+{{- define "nodetender.dropNulls" -}}
+{{- $mapping := . -}}
+{{- range $key, $value := $mapping -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $mapping $key -}}
+{{- else if kindIs "map" $value -}}
+{{- include "nodetender.dropNulls" $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 What the chart has to know of the agent's configuration, as YAML: where things are on the host, and how much privilege the
 ways to reboot need. Everything else of the configuration goes through unread.
 */}}
 {{- define "nodetender.host" -}}
-{{- $config := .Values.config | default dict -}}
+{{- $config := include "nodetender.settings" . | fromYaml -}}
 {{- $reboot := $config.reboot | default dict -}}
 {{- $sentinel := $reboot.sentinel | default dict -}}
 {{- $disk := ($config.images | default dict).disk | default dict -}}
@@ -50,7 +68,7 @@ The agent's configuration as its file has it. The host's directories are mounted
 which is often /var/run, where a pod has its token: that one is under /host.
 */}}
 {{- define "nodetender.config" -}}
-{{- $config := deepCopy (.Values.config | default dict) -}}
+{{- $config := include "nodetender.settings" . | fromYaml -}}
 {{- $host := include "nodetender.host" . | fromYaml -}}
 {{- if $host.sentinelDirectory -}}
 {{- $sentinel := dig "reboot" "sentinel" (dict) $config -}}

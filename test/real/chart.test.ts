@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+
+import { parseConfig } from '../../agent/config/load.ts';
+import { permissionsListed } from '../harness/permissions.ts';
+import { chartCases } from '../harness/chartcases.ts';
+import type { Json } from '../harness/api.ts';
+import { chart, helm, helmVersions, objectOf, renderChart, valuesArgument } from '../harness/helm.ts';
+
+const cases = Object.entries(chartCases);
+
+/** The agent's configuration among what the chart makes. */
+function configOf(objects: readonly Json[]): ReturnType<typeof parseConfig> {
+  const maps = objects.filter(({ kind, data }) => kind === 'ConfigMap' && 'config.yaml' in (data as Json));
+  return parseConfig(String((maps[0]?.['data'] as Json)['config.yaml']), 'the ConfigMap');
+}
+
+describe.each(helmVersions)('helm %s', (version) => {
+  it.each(cases)('lints the chart and renders it: %s', async (_, values) => {
+    expect(await helm(['lint', '--strict', chart, ...valuesArgument(values)], { version })).toContain(
+      '0 chart(s) failed',
+    );
+    expect((await renderChart(values, { version })).length).toBeGreaterThan(2);
+  });
+
+  it.each([
+    ['a key that is misspelt', { config: { images: { scedule: {} } } }, 'scedule'],
+    ['a number for a duration', { config: { images: { minUnused: 7 } } }, 'config/images/minUnused'],
+    [
+      'a percentage without its sign',
+      { config: { images: { disk: { startAbove: '85' } } } },
+      'config/images/disk/startAbove',
+    ],
+    ['a way to reboot that there is not', { config: { reboot: { method: 'kexec' } } }, 'config/reboot/method'],
+    [
+      'a word for a number',
+      { config: { reboot: { drain: { parallelism: 'ten' } } } },
+      'config/reboot/drain/parallelism',
+    ],
+    ['a value of the chart that is misspelt', { image: { repo: 'x' } }, 'repo'],
+    ['one at the top', { configuration: {} }, 'configuration'],
+    ['a digest that is none', { image: { digest: 'latest' } }, 'image/digest'],
+  ])('refuses %s by its name', async (_, values, name) => {
+    await expect(renderChart(values, { version })).rejects.toThrow(new RegExp(name.replaceAll('/', '[./]')));
+  });
+
+  it('refuses watermarks where it is not known which disk is meant, and says what to do', async () => {
+    const unknown = {
+      runtime: { endpoint: 'unix:///run/own/containerd.sock' },
+      images: { disk: { startAbove: '85%' } },
+    };
+    await expect(renderChart({ config: unknown }, { version })).rejects.toThrow(
+      /config\.images\.disk\.startAbove: expected hostMounts\.images or config\.images\.disk\.path/,
+    );
+    const images = '/data/containerd/io.containerd.snapshotter.v1.overlayfs';
+    await expect(renderChart({ config: unknown, hostMounts: { images } }, { version })).resolves.toBeDefined();
+  });
+
+  it('refuses a monitor of a port that nobody can reach', async () => {
+    const values = { config: { http: { address: '' } }, podMonitor: { enabled: true } };
+    await expect(renderChart(values, { version })).rejects.toThrow(
+      /podMonitor\.enabled: expected config\.http\.address/,
+    );
+  });
+
+  it('renders for every Kubernetes of the range, and for none below it', async () => {
+    for (const minor of [28, 29, 30, 34, 36]) {
+      const args = [`--kube-version=1.${minor}.0`];
+      const kinds = (await renderChart(chartCases['reboots by logind'], { version, args })).map(({ kind }) => kind);
+      expect(kinds.includes('ValidatingAdmissionPolicy')).toBe(minor >= 30);
+    }
+    const vendors = ['--kube-version=v1.33.5-eks-113cf36'];
+    await expect(renderChart({}, { version, args: vendors })).resolves.toBeDefined();
+    await expect(renderChart({}, { version, args: ['--kube-version=1.27.9'] })).rejects.toThrow(/1\.28\.0/);
+  });
+});
+
+describe('the rendered configuration', () => {
+  it.each(cases)('is what the values say, to the agent: %s', async (_, values) => {
+    const config = (values['config'] ?? {}) as Json;
+    const rendered = configOf(await renderChart(values));
+    const given = parseConfig(JSON.stringify(config), 'the values');
+    const { sentinel } = given.reboot;
+    // Mounted elsewhere: a pod has its token in /var/run.
+    const path = given.reboot.enabled && sentinel.command === undefined ? `/host${sentinel.path}` : sentinel.path;
+    expect(rendered).toEqual({ ...given, reboot: { ...given.reboot, sentinel: { ...sentinel, path } } });
+  });
+
+  it('is mounted where the agent is told to look, and a change of it replaces pods only where it must', async () => {
+    const annotations = async (config: Json): Promise<unknown> =>
+      ((((await daemonSet({ config }))['spec'] as Json)['template'] as Json)['metadata'] as Json)['annotations'];
+    const before = await annotations({});
+    expect(await annotations({ images: { minUnused: '3d' }, cluster: { settle: '1m' } })).toEqual(before);
+    expect(await annotations({ cluster: { excludeNamespaces: ['shared'] } })).not.toEqual(before);
+    expect(await annotations({ http: { address: '0.0.0.0:9000' } })).not.toEqual(before);
+  });
+});
+
+describe('the permissions', () => {
+  const own = { nodetender: 'nodetender', 'kube-system': 'kube-system', default: 'default' };
+
+  it('are those of the list, and no others', async () => {
+    const granted = permissionsOf(await renderChart());
+    expect(granted).toEqual([...permissionsListed('agent'), ...permissionsListed('reboots')].toSorted());
+  });
+
+  it('are in each namespace of exclusion lists, and nowhere else', async () => {
+    const excludeNamespaces = ['shared', 'nodetender'];
+    const objects = await renderChart({ config: { cluster: { excludeNamespaces } } });
+    const namespaces = objects
+      .filter(({ kind }) => kind === 'Role')
+      .map(({ metadata }) => (metadata as Json)['namespace']);
+    expect(namespaces.toSorted()).toEqual(['default', 'nodetender', 'shared']);
+  });
+
+  it('of an owner are granted where they are asked for, and on OpenShift', async () => {
+    const deletes = 'delete coordination.k8s.io/leases in nodetender';
+    expect(permissionsOf(await renderChart({ rbac: { ownersGuarded: true } }))).toContain(deletes);
+    const openShift = { args: ['--api-versions=security.openshift.io/v1'] };
+    expect(permissionsOf(await renderChart({}, openShift))).toContain(deletes);
+    expect(permissionsOf(await renderChart({ rbac: { ownersGuarded: false } }, openShift))).not.toContain(deletes);
+  });
+
+  it('are all bound to the agent’s account', async () => {
+    const objects = await renderChart({ serviceAccount: { name: 'robot' } });
+    const bindings = objects.filter(({ kind }) => String(kind).endsWith('RoleBinding'));
+    const roles = objects.filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole');
+    expect(bindings.map(({ roleRef }) => (roleRef as Json)['name'])).toEqual(
+      roles.map(({ metadata }) => (metadata as Json)['name']),
+    );
+    for (const { subjects } of bindings) {
+      expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'robot', namespace: 'nodetender' }]);
+    }
+  });
+
+  /** In the words of the list of permissions. */
+  function permissionsOf(objects: readonly Json[]): string[] {
+    const roles = objects.filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole');
+    return roles
+      .flatMap(({ metadata, rules }) => {
+        const { namespace } = metadata as { namespace?: keyof typeof own };
+        return (rules as Record<'apiGroups' | 'resources' | 'verbs', string[]>[]).flatMap((rule) =>
+          rule.verbs.flatMap((verb) =>
+            rule.resources.flatMap((resource) =>
+              rule.apiGroups.map(
+                (group) =>
+                  `${verb} ${group === '' ? '' : `${group}/`}${resource}${namespace === undefined ? '' : ` in ${namespace}`}`,
+              ),
+            ),
+          ),
+        );
+      })
+      .toSorted();
+  }
+});
+
+async function daemonSet(values: Json): Promise<Json> {
+  return objectOf(await renderChart(values), 'DaemonSet');
+}

@@ -30,12 +30,24 @@ export interface NodeView {
   readonly operatingSystem: string;
 }
 
+/** A kubelet reports its node every five minutes, changed or not: https://kubernetes.io/docs/reference/node/node-status/ */
+const quietLimitMs = 10 * 60_000;
+
 /** One's own Node, followed by its name. */
 export class OwnNode extends Watched<NodeObject, NodeView> {
   readonly #name: string;
 
-  constructor(name: string, options: Omit<WatchedOptions<NodeObject, NodeView>, 'resource' | 'scope' | 'project'>) {
-    super({ ...options, resource: nodes, scope: { fieldSelector: `metadata.name=${name}` }, project: viewOfNode });
+  constructor(
+    name: string,
+    options: Omit<WatchedOptions<NodeObject, NodeView>, 'resource' | 'scope' | 'project' | 'quietLimitMs'>,
+  ) {
+    super({
+      ...options,
+      resource: nodes,
+      scope: { fieldSelector: `metadata.name=${name}` },
+      project: viewOfNode,
+      quietLimitMs,
+    });
     this.#name = name;
   }
 

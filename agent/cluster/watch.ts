@@ -12,6 +12,11 @@ export interface WatchedOptions<T extends KubernetesObject, V> {
   readonly scope: Scope;
   /** The small value kept of an object. Where it throws, what was known of the object stays in force. */
   readonly project: (object: T) => V;
+  /**
+   * Something in the scope changes about so often, or more often: a watch that has shown nothing for so long may be stuck, and the
+   * scope is listed anew. Undefined: nothing may change for days.
+   */
+  readonly quietLimitMs?: number | undefined;
   /** Called once for each change, in order; must not throw. */
   readonly onChange?: ((change: Change<V>) => void) | undefined;
   /** Called when the API server cannot be followed (why) and when it can again (undefined). */
@@ -44,6 +49,9 @@ const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 /** A watch that ends sooner counts as failed, or a proxy that closes each at once would be asked without a pause. */
 const healthyWatchMs = 10_000;
 
+/** Where nothing had changed after all, the next watch may be quiet for twice as long, up to most of its time. */
+const longestQuiet = 0.9;
+
 /** After so many failures to resume, the resourceVersion is under suspicion, as after etcd came back from a backup. */
 const maxResumes = 5;
 
@@ -61,6 +69,9 @@ export class Watched<T extends KubernetesObject, V> {
   /** While a watch stands. */
   #openedAtMs: number | undefined;
   #freshAsOfMs: number | undefined;
+  /** How many times `quietLimitMs` a watch may be quiet. */
+  #quietTimes = 1;
+  #changedAtMs = Number.NEGATIVE_INFINITY;
   #problem: string | undefined;
 
   constructor(options: WatchedOptions<T, V>) {
@@ -160,7 +171,7 @@ export class Watched<T extends KubernetesObject, V> {
     const timeoutSeconds = Math.round(least + (most - least) * random());
     const stop = new AbortController();
     const abort = (): void => stop.abort();
-    const guard = new WatchGuard(timeoutSeconds, clock);
+    const guard = new WatchGuard(timeoutSeconds, clock, this.#quietLimit(timeoutSeconds));
     for (const each of [signal, guard.signal]) each.addEventListener('abort', abort, { once: true });
     try {
       const events = port.watch(resource, scope, { resourceVersion, timeoutSeconds }, { signal: stop.signal });
@@ -171,11 +182,27 @@ export class Watched<T extends KubernetesObject, V> {
       this.#stayFresh();
     } catch (error) {
       if (guard.why === undefined || signal.aborted) throw error;
-      throw new ClusterError('cluster/timeout', `watch ${resource.plural}: ${guard.why}`);
+      if (!guard.wasQuiet) throw new ClusterError('cluster/timeout', `watch ${resource.plural}: ${guard.why}`);
     } finally {
       guard.end();
       signal.removeEventListener('abort', abort);
     }
+    if (guard.wasQuiet) this.#doubt();
+  }
+
+  /** For one watch. */
+  #quietLimit(timeoutSeconds: number): () => number {
+    const { quietLimitMs, random } = this.#options;
+    if (quietLimitMs === undefined) return () => Number.POSITIVE_INFINITY;
+    // A thousand watches that got stuck together must not come back together.
+    const spread = 0.9 + 0.2 * random();
+    return () => spread * Math.min(quietLimitMs * this.#quietTimes, timeoutSeconds * 1000 * longestQuiet);
+  }
+
+  /** A list shows what a stuck watch has kept back, and where it shows nothing new the next doubt comes later. */
+  #doubt(): void {
+    this.#resourceVersion = undefined;
+    this.#quietTimes *= 2;
   }
 
   #apply(event: WatchEvent<T>): void {
@@ -223,6 +250,7 @@ export class Watched<T extends KubernetesObject, V> {
     }
     if (projected === undefined || known?.resourceVersion === resourceVersion) return;
     const value = projected.is;
+    this.#noteChange();
     this.#known.set(key, { uid, resourceVersion, value });
     this.#options.onChange?.(
       known === undefined ? { type: 'added', key, value } : { type: 'modified', key, value, before: known.value },
@@ -232,8 +260,16 @@ export class Watched<T extends KubernetesObject, V> {
   #remove(key: string): void {
     const known = this.#known.get(key);
     if (known === undefined) return;
+    this.#noteChange();
     this.#known.delete(key);
     this.#options.onChange?.({ type: 'deleted', key, before: known.value });
+  }
+
+  /** Two so close to each other say that it is as often as it should be. */
+  #noteChange(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#changedAtMs < (this.#options.quietLimitMs ?? 0)) this.#quietTimes = 1;
+    this.#changedAtMs = nowMs;
   }
 
   #stayFresh(): void {

@@ -14,14 +14,18 @@ const silenceLimitMs = 300_000;
 /** Ends a watch that its server does not end, or that is stuck. */
 export class WatchGuard {
   readonly #clock: Clock;
+  readonly #quietLimitMs: () => number;
   readonly #stop = new AbortController();
   readonly #over = new AbortController();
   #heardMs: number;
   #hasBookmarks = false;
   #why: string | undefined;
+  #wasQuiet = false;
 
-  constructor(timeoutSeconds: number, clock: Clock) {
+  /** One that has had no bookmark, and nothing else for `quietLimitMs`, is given up, too. */
+  constructor(timeoutSeconds: number, clock: Clock, quietLimitMs: () => number) {
     this.#clock = clock;
+    this.#quietLimitMs = quietLimitMs;
     this.#heardMs = clock.monotonicMs();
     void this.#endOvertime(timeoutSeconds * 1000 + overtimeMs);
     void this.#endSilent();
@@ -35,6 +39,11 @@ export class WatchGuard {
   /** Why it was given up; undefined while it was not. */
   get why(): string | undefined {
     return this.#why;
+  }
+
+  /** It was given up though nothing says that it was stuck: perhaps there was nothing to tell. */
+  get wasQuiet(): boolean {
+    return this.#wasQuiet;
   }
 
   heard(type: string): void {
@@ -62,9 +71,12 @@ export class WatchGuard {
   async #endSilent(): Promise<void> {
     const { signal } = this.#over;
     while (!signal.aborted) {
-      const leftMs = this.#heardMs + silenceLimitMs - this.#clock.monotonicMs();
-      if (leftMs <= 0 && this.#hasBookmarks) this.#giveUp(`no event and no bookmark for ${silenceLimitMs / 1000} s`);
-      else await this.#clock.sleep(leftMs > 0 ? leftMs : silenceLimitMs, signal);
+      const limitMs = this.#hasBookmarks ? silenceLimitMs : this.#quietLimitMs();
+      const leftMs = this.#heardMs + limitMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) {
+        this.#wasQuiet = !this.#hasBookmarks;
+        this.#giveUp(`no event and no bookmark for ${Math.round(limitMs / 1000)} s`);
+      } else await this.#clock.sleep(Math.min(leftMs, silenceLimitMs), signal);
     }
   }
 }

@@ -14,6 +14,8 @@ import { Chance } from './random.ts';
 
 const HOUR_MS = 3_600_000;
 const nodeName = 'node-1';
+/** Changed or not. */
+const kubeletReportsEveryMs = 5 * 60_000;
 
 /** A whole agent on an emulated API server, with nothing to do; every request of it is counted. */
 class IdleAgent {
@@ -22,6 +24,7 @@ class IdleAgent {
   readonly #admin: KubernetesClient;
   readonly #sent: HttpRequest[] = [];
   #agent: InProcessAgent | undefined;
+  readonly #over = new AbortController();
 
   constructor() {
     this.server.access.grant('admin');
@@ -41,6 +44,7 @@ class IdleAgent {
     const namespaces = { group: '', version: 'v1', plural: 'namespaces', namespaced: false };
     await clock.run(this.#admin.create(namespaces, undefined, { metadata: { name: agentNamespace } }));
     await clock.run(this.#admin.create(nodes, undefined, { metadata: { name: nodeName } }));
+    void this.#beKubelet(this.#over.signal);
     const port = this.#client('agent', random);
     this.#agent = await InProcessAgent.start({ nodeName, port, clock, random, reboots });
     await clock.run(this.#agent.ready());
@@ -52,6 +56,7 @@ class IdleAgent {
   }
 
   async stop(): Promise<void> {
+    this.#over.abort();
     if (this.#agent !== undefined) await this.clock.run(this.#agent.stop());
   }
 
@@ -61,6 +66,15 @@ class IdleAgent {
     await this.clock.advance(hours * HOUR_MS);
     const kinds = Map.groupBy(this.#sent, ({ method, path }) => `${method} ${path.replace(/\?.*/, '')}`);
     return new Map([...kinds].map(([kind, { length }]) => [kind, length]));
+  }
+
+  async #beKubelet(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: new Date(this.clock.nowMs()).toISOString() };
+      const body = { status: { conditions: [ready] } };
+      await this.#admin.patch(nodes, { name: nodeName }, { type: 'strategic', body, subresource: 'status' });
+      await this.clock.sleep(kubeletReportsEveryMs, signal);
+    }
   }
 
   async #state(): Promise<string | undefined> {

@@ -45,6 +45,8 @@ const rebootableBy = { shutdownMs: 5_000, bootMs: 40_000 };
 /** Of the node controller, for a kubelet that has gone silent. */
 const missedAfterMs = 40_000;
 const slowestKubeletMs = 10_000;
+/** Changed or not. */
+const kubeletReportsEveryMs = 5 * 60_000;
 const longestAwayMs = 30_000;
 
 /** A machine with a kubelet, and the agent's reboot duty on it: its lives end with the machine's, or when they are told to. */
@@ -71,6 +73,7 @@ export class Machine {
       newBootId: () => `${name}-boot-${(boots += 1)}`,
     });
     this.need = new EmulatedNeed(this.host);
+    void this.#reportNowAndThen();
     this.host.subscribe((state) => void (state === 'down' ? this.#wentDown() : this.#cameUp()));
   }
 
@@ -158,7 +161,7 @@ export class Machine {
     const condition = {
       type: 'Ready',
       status: isUp ? (isWell ? 'True' : 'False') : 'Unknown',
-      lastTransitionTime: new Date(this.clock.nowMs()).toISOString(),
+      lastHeartbeatTime: new Date(this.clock.nowMs()).toISOString(),
     };
     const status = { conditions: [condition], ...(isUp ? { nodeInfo: { bootID: this.host.boot.bootId } } : {}) };
     try {
@@ -166,6 +169,15 @@ export class Machine {
     } catch (error) {
       // Somebody has deleted the Node.
       if (!isNodetenderError(error, 'cluster/not-found')) throw error;
+    }
+  }
+
+  async #reportNowAndThen(): Promise<void> {
+    const { clock, chance } = this.options;
+    await clock.sleep(chance.between(0, kubeletReportsEveryMs));
+    for (;;) {
+      if (this.host.state !== 'down') await this.report();
+      await clock.sleep(kubeletReportsEveryMs);
     }
   }
 

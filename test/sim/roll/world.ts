@@ -25,6 +25,8 @@ const stormPerMinute = 400;
 /** From a wish to its condition: a start, a settle and some lost requests lie between. */
 const visibleWithinMs = 5 * 60_000;
 const visibleAgainWithinMs = 60_000;
+/** After ten minutes without a word, a few more or less, the own Node is listed anew. */
+const silenceHeardWithinMs = 12 * 60_000;
 const controlPlane = 'node-role.kubernetes.io/control-plane';
 
 const settings = (pools: string) => `
@@ -314,12 +316,12 @@ export class RollWorld implements Scene {
     const isDue = wish?.wanted === true && wish.settledForMs > visibleWithinMs;
     if (!isDue || aliveSinceMs === undefined || nowMs - aliveSinceMs < visibleWithinMs) return;
     if (nowMs - (network.wholeSinceMs ?? nowMs) < visibleWithinMs) return;
-    // An agent hears as late as that of a Node that took the place of its own.
-    if (this.referee.watchesHang) return;
     const node = this.#node(name);
     if (node === undefined) return;
     const createdAtMs = Date.parse(node.metadata.creationTimestamp ?? '');
-    if (this.clock.nowMs() - createdAtMs < visibleWithinMs) return;
+    // Its agent may follow a Node whose place this one has taken, on a watch that has fallen silent.
+    const heardWithinMs = this.referee.watchesHang ? silenceHeardWithinMs : 0;
+    if (this.clock.nowMs() - createdAtMs < visibleWithinMs + heardWithinMs) return;
     this.referee.checked('visible');
     const isTold = node.status?.conditions?.some(({ type, status }) => type === 'RebootRequired' && status === 'True');
     if (isTold === true) {

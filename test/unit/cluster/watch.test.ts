@@ -22,7 +22,7 @@ class Follower {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(clock = new VirtualClock(), server = new ModelServer(clock), seed = 0.5) {
+  constructor(clock = new VirtualClock(), server = new ModelServer(clock), seed = 0.5, quietLimitMs?: number) {
     this.clock = clock;
     this.server = server;
     this.watched = new Watched<KubernetesObject, string>({
@@ -36,6 +36,7 @@ class Follower {
       onChange: (change) => this.changes.push(change),
       onHealth: (problem) => this.health.push(problem?.code),
       onUnreadable: (problem) => this.unreadable.push(problem),
+      quietLimitMs,
       clock,
       random: () => seed,
     });
@@ -301,6 +302,54 @@ describe('objects that are followed', () => {
     await clock.advance(1_000);
     await waiting;
     expect(followed.watched.values()).toHaveLength(1);
+  });
+});
+
+describe('objects of which one changes every few minutes', () => {
+  let followed: Follower;
+
+  beforeEach(async () => {
+    const clock = new VirtualClock();
+    followed = new Follower(clock, new ModelServer(clock), 0.5, 10 * MINUTE);
+    followed.server.put('a');
+    await followed.start();
+  });
+  afterEach(async () => {
+    await followed.stop();
+  });
+
+  it('are listed anew after a watch that hung before its first bookmark', async () => {
+    const { server, clock } = followed;
+    server.stuck = true;
+    server.remove('a');
+    server.put('a');
+    await clock.advance(9 * MINUTE);
+    expect(followed.told()).toEqual(['added a']);
+    server.stuck = false;
+    await clock.advance(MINUTE + 1_000);
+    expect(followed.told()).toEqual(['added a', 'deleted a', 'added a']);
+    // There may have been nothing to tell: nobody is said to be ill.
+    expect(followed.health).toEqual([]);
+  });
+
+  it('are not listed anew while they are heard of', async () => {
+    const { server, clock } = followed;
+    for (let count = 0; count < 6; count += 1) {
+      await clock.advance(8 * MINUTE);
+      server.put('a');
+    }
+    expect(server.lists).toHaveLength(1);
+  });
+
+  it('are listed ever more seldom while nothing has changed, and soon again once things change as they did', async () => {
+    const { server, clock } = followed;
+    await clock.advance(2 * HOUR);
+    expect(server.lists.map((atMs) => atMs / MINUTE)).toEqual([0, 10, 30, 70, 119.5]);
+    server.put('a');
+    await clock.advance(5 * MINUTE);
+    server.put('a');
+    await clock.advance(10 * MINUTE + 1_000);
+    expect(server.lists).toHaveLength(6);
   });
 });
 

@@ -9,11 +9,14 @@ import { queuedSinceMs } from '../reboot/lock/queue.ts';
 import { isHeldBy } from '../reboot/lock/slot.ts';
 import { describeWait } from '../reboot/lock/wording.ts';
 import type { Phase, State } from '../reboot/state.ts';
-import { openRequest, recordOf } from './rebootrecord.ts';
+import { openRequest, type RecordedLimits, recordOf } from './rebootrecord.ts';
 import type { SeenSlot } from './slots.ts';
 
 /** The part of the agents' configuration that a roll is judged by. */
-export type RollSettings = Pick<Config['reboot'], 'pools' | 'cap' | 'settings' | 'drain' | 'gates'>;
+export interface RollSettings extends Pick<Config['reboot'], 'pools' | 'cap' | 'settings' | 'drain' | 'gates'> {
+  /** A person has given it. Else what the agents have recorded of their pools counts more. */
+  readonly isGiven: boolean;
+}
 
 /** One node on its way through a reboot, or one that is in the way of others. */
 export interface NodeRoll {
@@ -77,7 +80,12 @@ export function rollOf(
     ...slots.flatMap((slot) => rollOfGone(slot, nodes, troubles)),
   ];
   const sizes = new Map([...names].map((name) => [name, members.filter(({ pool }) => pool === name).length]));
-  const limits = (pool: string): Limits | undefined => limitsOf(pools, pool, sizes.get(pool) ?? 0);
+  const limits = (pool: string): Limits | undefined => {
+    const recorded = settings.isGiven ? undefined : newestLimits(members.filter((member) => member.pool === pool));
+    return recorded === undefined
+      ? limitsOf(pools, pool, sizes.get(pool) ?? 0)
+      : recordedLimits(pool, recorded, new Set([...names, ...pools.list.map(({ name }) => name)]));
+  };
   const queued = withPlaces(rolls).map((roll) => withShortage(roll, slots, limits(roll.pool)));
   const known = pools.list.map(({ name }) => name).filter((name) => names.has(name));
   const ordered = [...known, ...[...names].filter((name) => !known.includes(name)).sort()];
@@ -104,6 +112,7 @@ interface Member {
   readonly node: NodeView;
   readonly state: State | undefined;
   readonly pool: string;
+  readonly limits: RecordedLimits | undefined;
   readonly problem: string | undefined;
 }
 
@@ -217,6 +226,20 @@ function limitsOf(pools: Pools, name: string, size: number): Limits | undefined 
   const pool = pools.list.find((one) => one.name === name);
   if (pool === undefined) return undefined;
   return { pool: name, slots: slotsOf(pool, size), cap: pools.cap, pools: new Set(pools.list.map((one) => one.name)) };
+}
+
+/** Not all agents may have the newest configuration. */
+function newestLimits(members: readonly Member[]): RecordedLimits | undefined {
+  return members
+    .flatMap(({ limits }) => limits ?? [])
+    .reduce<RecordedLimits | undefined>(
+      (newest, one) => (newest === undefined || one.writtenAtMs > newest.writtenAtMs ? one : newest),
+      undefined,
+    );
+}
+
+function recordedLimits(pool: string, { slots, cap }: RecordedLimits, pools: ReadonlySet<string>): Limits | undefined {
+  return slots === undefined ? undefined : { pool, slots, cap, pools };
 }
 
 function countsOf(rolls: readonly NodeRoll[]): Pick<PoolRoll, 'waiting' | 'blocked' | 'failed'> {

@@ -1,7 +1,6 @@
 import type { NodeView } from '../cluster/node.ts';
-import type { Config } from '../config/load.ts';
 import { plural } from '../images/wording.ts';
-import { hasFailed, type Roll } from './roll.ts';
+import { hasFailed, type Roll, type RollSettings } from './roll.ts';
 import { type Control, pauseRemark } from './pause.ts';
 import { poolColumns, rollColumns } from './rollcolumns.ts';
 import { printable, renderTable } from './table.ts';
@@ -10,7 +9,7 @@ import type { Terminal } from './terminal.ts';
 /** What of a roll is shown, and how. */
 export interface RollView {
   readonly isMeant: (node: Pick<NodeView, 'name' | 'labels'>) => boolean;
-  readonly config: Config;
+  readonly settings: RollSettings;
   readonly wide: boolean;
 }
 
@@ -40,7 +39,7 @@ export function remarks({ pools, nodes, problems }: Roll, control: Control | und
   const note =
     unknown.length === 0
       ? ''
-      : `note: how many slots ${unknown.join(', ')} may have is in the agents' configuration; --config reads it\n`;
+      : `note: how many slots ${unknown.join(', ')} may have is in the agents' configuration, and no agent has recorded it; --config reads it\n`;
   const pause = pauseRemark('reboots are', control);
   return `\n${sum}\n${pause}${note}${problems.map((problem) => `${printable(problem)}\n`).join('')}`;
 }

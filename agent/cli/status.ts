@@ -1,13 +1,13 @@
 import { type NodeView, viewOfNode } from '../cluster/node.ts';
 import { nodes } from '../cluster/objects.ts';
-import { type Config, defaultConfig, loadConfig } from '../config/load.ts';
+import { defaultConfig, loadConfig } from '../config/load.ts';
 import { NodetenderError } from '../errors.ts';
 import { parseLabelSelector, selectorMatches } from '../node/selectors.ts';
 import { type Cluster, withCluster } from './cluster.ts';
 import { exitStatus, type Host } from './host.ts';
 import { type ClusterOptions, configurationPath, type SelectionOptions } from './options.ts';
 import { findPause } from './pause.ts';
-import { type Roll, rollOf } from './roll.ts';
+import { type Roll, type RollSettings, rollOf } from './roll.ts';
 import { chosen, remarks, type RollView, tables } from './rollview.ts';
 import { type Selection, selectionOf } from './selection.ts';
 import { listSlots } from './slots.ts';
@@ -29,11 +29,11 @@ export async function statusCommand(names: readonly string[], options: StatusOpt
     );
   }
   const isMeant = test(selectionOf(names, options) ?? { by: 'all' });
-  const config = await agentsConfiguration(options);
+  const settings = await agentsSettings(options);
   return await withCluster(options, async (cluster) => {
     const { terminal, stop } = host;
     const wide = output === 'wide';
-    const view = { isMeant, config, wide };
+    const view = { isMeant, settings, wide };
     if (options.watch === true) return await watchRoll(cluster, view, host);
     const [listed, slots, pause] = await Promise.all([
       cluster.port.list(nodes, {}, viewOfNode, { signal: stop }),
@@ -41,7 +41,7 @@ export async function statusCommand(names: readonly string[], options: StatusOpt
       findPause(cluster, stop),
     ]);
     const nowMs = cluster.clock.nowMs();
-    const roll = chosen(rollOf(listed.items, slots, config.reboot, nowMs), listed.items, view);
+    const roll = chosen(rollOf(listed.items, slots, settings, nowMs), listed.items, view);
     const missing = namesWithout(names, options, listed.items);
     for (const name of missing) terminal.err(`error: nodes "${name}" not found\n`);
     if (output === 'name') terminal.out(roll.nodes.map(({ name }) => `node/${name}\n`).join(''));
@@ -58,10 +58,11 @@ export async function statusCommand(names: readonly string[], options: StatusOpt
   });
 }
 
-/** How many slots a pool has, and how long a reboot may take, stands there and nowhere in the cluster. */
-async function agentsConfiguration(options: StatusOptions): Promise<Config> {
+/** How long a reboot may take stands there and nowhere in the cluster. */
+async function agentsSettings(options: StatusOptions): Promise<RollSettings> {
   const path = await configurationPath(options);
-  return path === undefined ? defaultConfig : await loadConfig(path);
+  const { reboot } = path === undefined ? defaultConfig : await loadConfig(path);
+  return { ...reboot, isGiven: path !== undefined };
 }
 
 function test(selection: Selection): RollView['isMeant'] {

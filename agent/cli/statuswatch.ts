@@ -43,7 +43,7 @@ export async function watchRoll(cluster: Cluster, view: RollView, host: Host): P
   const isSynced = (): boolean => watchedNodes.synced && watchedSlots.synced;
   const current = (all: readonly NodeView[]): Roll => {
     const slots = watchedSlots.values().sort((one, other) => (one.name < other.name ? -1 : 1));
-    return chosen(rollOf(all, slots, view.config.reboot, cluster.clock.nowMs()), all, view);
+    return chosen(rollOf(all, slots, view.settings, cluster.clock.nowMs()), all, view);
   };
   const draw = async (): Promise<void> => {
     while (!until.aborted) {

@@ -75,6 +75,7 @@ export function rebootConfig(reboot: Reboot) {
 function settingsOf(reboot: Reboot): Settings {
   const { sentinel, windows, gates, hooks, drain, health, backoff, marks } = reboot;
   return {
+    enabled: reboot.enabled,
     settleMs: sentinel.settle,
     minIntervalMs: reboot.minInterval,
     gatesEveryMs: gates.checkEvery,

@@ -45,6 +45,7 @@ const schema = z.object({
   slot: z.optional(name),
   /** For those who see no configuration of an agent; it is none to go by. */
   pool: z.optional(name),
+  limits: z.optional(z.object({ slots: z.optional(count), cap: z.optional(count) })),
   bootId: z.optional(name),
   cordonedByUs: z.boolean(),
   marks: z.array(z.enum(marks)).check(z.maxLength(marks.length)),
@@ -67,10 +68,19 @@ export interface RecordedOn {
   readonly annotations: ReadonlyMap<string, string>;
 }
 
+/** What the agent's configuration says of its pool, for those who do not see it. */
+export interface RecordedPool {
+  readonly name: string;
+  /** Undefined where they are a share of its nodes, of which it is not known how many there are. */
+  readonly slots?: number | undefined;
+  /** Of all pools together; undefined: there is none. */
+  readonly cap?: number | undefined;
+}
+
 /** `metadata` of the patch that records `state`, of a node of that pool. */
 export function recordPatch(
   state: State,
-  pool?: string,
+  pool?: RecordedPool,
 ): {
   labels: Record<string, string | null>;
   annotations: Record<string, string>;
@@ -120,7 +130,7 @@ function pastIn(json: string): z.output<typeof pastSchema> | undefined {
 /** The node was in use then. Of a label that we do not know, as of a newer agent, nobody can say that. */
 const restful: ReadonlySet<string> = new Set<Phase>(['wanted', 'waiting', 'releasing', 'backing-off']);
 
-export function encodeState(state: State, pool?: string): string {
+export function encodeState(state: State, pool?: RecordedPool): string {
   const { phase, sinceMs, reason, nodeUid, need, lastReboot, retryAtMs } = state;
   const json: Json = {
     phase,
@@ -129,7 +139,8 @@ export function encodeState(state: State, pool?: string): string {
     nodeUid,
     need: need && recordedNeed(need),
     slot: state.slot,
-    pool,
+    pool: pool?.name,
+    limits: pool && { slots: pool.slots, cap: pool.cap },
     bootId: state.bootId,
     cordonedByUs: state.cordonedByUs,
     marks: [...state.marks],
@@ -148,11 +159,16 @@ export function decodeState(value: string): Decoded<State> {
   return decoded.ok ? { ok: true, value: decoded.value.state } : decoded;
 }
 
-/** The same with the pool of the node, where an agent has written which it is. */
-export function decodeRecord(value: string): Decoded<{ readonly state: State; readonly pool: string | undefined }> {
+/**
+ * The same with the pool of the node, where an agent has written which it is; `hasLimits` where it has written those, too, which
+ * agents before did not.
+ */
+export function decodeRecord(
+  value: string,
+): Decoded<{ readonly state: State; readonly pool: RecordedPool | undefined; readonly hasLimits: boolean }> {
   const decoded = decode(schema, value, maxBytes);
   if (!decoded.ok) return decoded;
-  const { since, need, retryAt, lastReboot, pool, ...same } = decoded.value;
+  const { since, need, retryAt, lastReboot, pool, limits, ...same } = decoded.value;
   const state: State = {
     ...same,
     sinceMs: Date.parse(since),
@@ -160,7 +176,8 @@ export function decodeRecord(value: string): Decoded<{ readonly state: State; re
     retryAtMs: retryAt === undefined ? undefined : Date.parse(retryAt),
     lastReboot: lastReboot && { bootId: lastReboot.bootId, atMs: Date.parse(lastReboot.at), judged: lastReboot.judged },
   };
-  return { ok: true, value: { state, pool } };
+  const recorded = pool === undefined ? undefined : { name: pool, ...limits };
+  return { ok: true, value: { state, pool: recorded, hasLimits: limits !== undefined } };
 }
 
 function recordedNeed({ kind, sinceMs, packages, request }: Need): NonNullable<Json['need']> {

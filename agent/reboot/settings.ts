@@ -2,6 +2,8 @@ import type { Mark } from './state.ts';
 
 /** What the configuration says to the machine; all of it may change between two steps. */
 export interface Settings {
+  /** Off: nothing is begun, and what was begun is undone. */
+  readonly enabled: boolean;
   /** A sentinel younger than this may belong to a package run that has not ended. */
   readonly settleMs: number;
   readonly minIntervalMs: number;

@@ -64,4 +64,5 @@ it('reboots and their sentinel follow the configuration file while the agent run
   await agent.setReboots({ enabled: false, ...settings(sentinel) });
   await until('told anew when no longer enabled', () => message()?.includes('may still change') === false);
   expect(message()).toContain('reboot.enabled is false');
+  expect(message()).not.toContain('all nodes');
 });

@@ -43,7 +43,7 @@ export interface Reboots {
  * moment; everything else from that of each step. Throws `host/no-boot` where it is not known which boot this is.
  */
 export async function openReboots(options: OpenRebootsOptions): Promise<Reboots> {
-  const { config, env, metrics, clock, random, log, signal, paused } = options;
+  const { config, env, metrics, clock, random, log, signal } = options;
   const surroundings: HostSurroundings = { clock, busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'] };
   const host = hostAsConfigured(config, surroundings);
   const boot = await host.boot();
@@ -68,7 +68,6 @@ export async function openReboots(options: OpenRebootsOptions): Promise<Reboots>
   const duty = new RebootDuty({
     ...options,
     config: () => config().reboot,
-    paused: () => (config().reboot.enabled ? paused() : 'reboot.enabled is false'),
     host,
     need,
     notify: (note) => notifier.tell(note),

@@ -12,9 +12,9 @@ import type { Boot, HostPort, NeedSource } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Note } from '../../observe/notify/template.ts';
 import { awayForReboot, holdingLimits } from '../../reboot/lock/holders.ts';
-import { poolOf, type Pools, poolsOf } from '../../reboot/lock/pools.ts';
+import { poolOf, type Pools, poolsOf, slotsOf } from '../../reboot/lock/pools.ts';
 import { next } from '../../reboot/machine.ts';
-import { decodeState, recordedState } from '../../reboot/record.ts';
+import { decodeState, type RecordedPool, recordedState } from '../../reboot/record.ts';
 import { queuedSinceMs } from '../../reboot/lock/queue.ts';
 import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
@@ -265,7 +265,7 @@ export class RebootDuty {
         await this.#order.give(signal);
         return;
       case 'notify':
-        notify({ event: effect.message, node: nodeName, pool: this.#poolName(), reason: effect.text });
+        notify({ event: effect.message, node: nodeName, pool: this.#pool().name, reason: effect.text });
         return;
       case 'event':
         this.#told(effect);
@@ -286,7 +286,7 @@ export class RebootDuty {
     if (seen === undefined || before === undefined) throw new Error('written without a Node');
     const { watched } = this.#own;
     try {
-      const write = { kind, before, after, seen, config: config(), pool: this.#poolName() };
+      const write = { kind, before, after, seen, config: config(), pool: this.#pool() };
       const written = await writeState(port, write, signal);
       this.#record = recordOn(this.#own.learn(written, watched));
     } catch (error) {
@@ -384,8 +384,11 @@ export class RebootDuty {
     return new Set(this.#pools().list.map(({ name }) => name));
   }
 
-  #poolName(): string {
-    return poolOf(this.#pools(), this.#own.current?.labels ?? new Map()).name;
+  #pool(): RecordedPool {
+    const pools = this.#pools();
+    const pool = poolOf(pools, this.#own.current?.labels ?? new Map());
+    const slots = 'count' in pool.concurrency ? slotsOf(pool, 0) : this.#lock.current?.poolSlots();
+    return { name: pool.name, slots, cap: pools.cap };
   }
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {

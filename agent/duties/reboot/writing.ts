@@ -6,7 +6,7 @@ import type { Config } from '../../config/load.ts';
 import { NodetenderError } from '../../errors.ts';
 import { staleVotes } from '../../reboot/hooks.ts';
 import { marksPatch } from '../../reboot/marks.ts';
-import { recordPatch } from '../../reboot/record.ts';
+import { type RecordedPool, recordPatch } from '../../reboot/record.ts';
 import type { State } from '../../reboot/state.ts';
 
 type RebootConfig = Config['reboot'];
@@ -20,7 +20,7 @@ export interface StateWrite {
   readonly seen: NodeView;
   readonly config: Pick<RebootConfig, 'marks' | 'hooks'>;
   /** Of the node; told to people, and never gone by. */
-  readonly pool: string;
+  readonly pool: RecordedPool;
 }
 
 const deadlineMs = 10_000;

@@ -126,6 +126,14 @@ export class RebootLock {
     return this.#book.all().map((slot) => ({ ...slot, unchangedForMs: nowMs - slot.seenAtMs }));
   }
 
+  /** Slots of the node's pool. Undefined while the pool's size is not known, and they are a share of it. */
+  poolSlots(): number | undefined {
+    const { settings, labels } = this.#options;
+    const pool = poolOf(settings().pools, labels());
+    const size = this.#poolSizes?.sizes.get(pool.name);
+    return 'percent' in pool.concurrency && size === undefined ? undefined : slotsOf(pool, size ?? 0);
+  }
+
   /** Undefined until all Leases have been read once. */
   facts(): LockFacts | undefined {
     if (!this.#book.synced || this.#isSeeking) return undefined;

@@ -22,10 +22,14 @@ export function obstacleTo(moment: Moment, need: Need, maxAgeMs: number): Obstac
 }
 
 /** A person's word, about this node or about all. */
-export function held({ facts, node }: Moment): Obstacle | undefined {
+export function held({ facts, node, settings }: Moment): Obstacle | undefined {
   if (node.hold !== undefined) {
     const text = `the node is held${node.hold === '' ? '' : `: ${node.hold}`}`;
     return { reason: { code: 'held', text, gates: ['hold'] } };
+  }
+  if (!settings.enabled) {
+    const text = 'reboots are off in the configuration of this agent: reboot.enabled is false';
+    return { reason: { code: 'paused', text, gates: ['pause'] } };
   }
   if (facts.paused === undefined) {
     return { reason: { code: 'unknown-facts', text: 'it is not known whether all nodes are paused' } };

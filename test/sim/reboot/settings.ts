@@ -4,6 +4,7 @@ const minuteMs = 60_000;
 
 /** As the configuration has them by default, without marks. */
 export const defaultSettings: Settings = {
+  enabled: true,
   settleMs: 5 * minuteMs,
   minIntervalMs: 60 * minuteMs,
   gatesEveryMs: minuteMs,

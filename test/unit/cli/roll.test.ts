@@ -4,8 +4,8 @@ import { remarks, tables } from '../../../agent/cli/rollview.ts';
 import type { SeenSlot } from '../../../agent/cli/slots.ts';
 import { Changes, drawn } from '../../../agent/cli/statuswatch.ts';
 import type { NodeView } from '../../../agent/cluster/node.ts';
-import { defaultConfig } from '../../../agent/config/load.ts';
-import { encodeState } from '../../../agent/reboot/record.ts';
+import { defaultConfig, parseConfig } from '../../../agent/config/load.ts';
+import { encodeState, type RecordedPool } from '../../../agent/reboot/record.ts';
 import { initialState, type Need, type State } from '../../../agent/reboot/state.ts';
 import { strangeNode } from './nodeexamples.ts';
 import { RecordedTerminal } from './terminal.ts';
@@ -14,7 +14,7 @@ const nowMs = Date.UTC(2026, 2, 1, 12);
 const minuteMs = 60_000;
 
 /** A Node whose agent has recorded this; undefined: nothing. */
-function member(name: string, change?: Partial<State>, view: Partial<NodeView> = {}, pool?: string): NodeView {
+function member(name: string, change?: Partial<State>, view: Partial<NodeView> = {}, pool?: RecordedPool): NodeView {
   const uid = `uid-${name}`;
   const state = { ...initialState(uid, nowMs - 5 * minuteMs), ...change };
   const annotations = new Map(change === undefined ? [] : [['reboot-status', encodeState(state, pool)]]);
@@ -46,7 +46,7 @@ function heldBy(node: string, change: Partial<SeenSlot> = {}): SeenSlot {
 }
 
 function roll(nodes: readonly NodeView[], slots: readonly SeenSlot[] = []): Roll {
-  return rollOf(nodes, slots, defaultConfig.reboot, nowMs);
+  return rollOf(nodes, slots, { ...defaultConfig.reboot, isGiven: false }, nowMs);
 }
 
 const waiting = { phase: 'waiting', reason: { code: 'waiting-for-slot', text: 'nothing stands in the way' } } as const;
@@ -113,10 +113,30 @@ describe('the roll', () => {
   });
 
   it('believes the agents which pool a node is of, and says whose slots it cannot count', () => {
-    const seen = roll([member('web-1', { ...waiting, ...wanted(1) }, {}, 'workers')]);
+    const seen = roll([member('web-1', { ...waiting, ...wanted(1) }, {}, { name: 'workers' })]);
     expect(seen.pools).toMatchObject([{ name: 'workers', slots: undefined, waiting: 1 }]);
     expect(seen.nodes[0]?.reason.code).toBe('waiting-for-slot');
     expect(remarks(seen, undefined)).toContain('how many slots workers may have');
+  });
+
+  it('counts slots and cap as the agents have recorded them last, unless a configuration is given', () => {
+    const workers = (slots: number, cap?: number): RecordedPool => ({ name: 'workers', slots, cap });
+    const nodes = [
+      member('web-1', { ...waiting, ...wanted(1), sinceMs: nowMs - minuteMs }, {}, workers(2)),
+      member('web-2', { ...draining, ...wanted(9), sinceMs: nowMs - 8 * minuteMs }, {}, workers(1, 1)),
+      member('web-3', {}, {}, { name: 'share' }),
+    ];
+    const seen = roll(nodes, [heldBy('web-2', { name: 'nodetender-workers-0', pool: 'workers' })]);
+    expect(seen.pools).toMatchObject([
+      { name: 'share', slots: undefined },
+      { name: 'workers', slots: 2, held: 1 },
+    ]);
+    expect(seen.nodes[1]?.reason.text).toBe('a slot of pool workers is free and goes to the oldest need first');
+    expect(remarks(seen, undefined)).toContain('how many slots share may have');
+    const given = parseConfig('reboot: { pools: [{ name: workers, concurrency: 5 }] }', 'test').reboot;
+    expect(rollOf(nodes, [], { ...given, isGiven: true }, nowMs).pools).toContainEqual(
+      expect.objectContaining({ name: 'workers', slots: 5 }),
+    );
   });
 
   it('says what is wrong with a holder', () => {

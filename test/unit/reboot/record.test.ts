@@ -48,8 +48,9 @@ describe('the record of a reboot on the Node', () => {
   });
 
   it('tells people the pool, which is no part of the state', () => {
-    const text = encodeState(state, 'workers');
-    expect(decodeRecord(text)).toEqual({ ok: true, value: { state, pool: 'workers' } });
+    const pool = { name: 'workers', slots: 2, cap: 3 };
+    const text = encodeState(state, pool);
+    expect(decodeRecord(text)).toEqual({ ok: true, value: { state, pool, hasLimits: true } });
     expect(decodeState(text)).toEqual({ ok: true, value: state });
   });
 
@@ -103,8 +104,12 @@ describe('the record of a reboot on the Node', () => {
       reason: { code: 'gate-blocks', text: words, gates },
       need: { kind: 'sentinel', sinceMs: nowMs, packages, request: words },
       requestHandled: words,
+      softTaint: `${'d'.repeat(253)}/${'n'.repeat(63)}`,
     };
-    expect(decodeState(encodeState(longest, 'workers'))).toEqual({ ok: true, value: longest });
+    expect(decodeState(encodeState(longest, { name: 'workers', slots: 1_000, cap: 1_000 }))).toEqual({
+      ok: true,
+      value: longest,
+    });
   });
 
   it('of a phase that only a newer agent knows: a request that was done is not done again', () => {

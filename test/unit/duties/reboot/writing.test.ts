@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 
 async function write(kind: 'record' | 'cordon' | 'uncordon', after: Partial<State>): Promise<NodeObject> {
-  const write = { kind, before, after: { ...before, ...after }, seen, config, pool: 'workers' };
+  const write = { kind, before, after: { ...before, ...after }, seen, config, pool: { name: 'workers', slots: 2 } };
   return await clock.run(writeState(port, write, signal));
 }
 
@@ -98,7 +98,11 @@ describe('the write of a state', () => {
       patch: async (...call) => await port.patch(...call),
     };
     const after: State = { ...before, phase: 'cordoned' };
-    const writing = writeState(hurried, { kind: 'cordon', before, after, seen, config, pool: 'workers' }, signal);
+    const writing = writeState(
+      hurried,
+      { kind: 'cordon', before, after, seen, config, pool: { name: 'workers', slots: 2 } },
+      signal,
+    );
     await expect(clock.run(writing)).rejects.toMatchObject({ code: 'cluster/conflict' });
   });
 

@@ -9,6 +9,7 @@ import type { TargetOptions } from './cleantarget.ts';
 import { addClusterCommands } from './clusterprogram.ts';
 import type { ImagesOptions } from './images.ts';
 import { addRebootCommands } from './rebootprogram.ts';
+import { addUninstall } from './uninstallprogram.ts';
 import {
   addAgentOptions,
   addClusterOptions,
@@ -62,6 +63,7 @@ function createProgram(host: Host, done: (status: number) => void): Command {
   addClean(program, host, done);
   addClusterCommands(program, host, done);
   addRebootCommands(program, host, done);
+  addUninstall(program, host, done);
   addAgent(program, host, done);
   addConfig(program, host, done);
   return program;

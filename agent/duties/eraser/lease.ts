@@ -17,7 +17,7 @@ export interface ReporterLeaseOptions {
 
 /** A holder that has not renewed it for so long is taken for dead. */
 export const leaseSeconds = 30;
-const leaseName = 'nodetender-imagelist';
+export const reporterLeaseName = 'nodetender-imagelist';
 const rostersAnnotation = `${annotationPrefix}rosters`;
 const handledAnnotation = `${annotationPrefix}handled`;
 
@@ -93,7 +93,7 @@ export class ReporterLease {
   async #read(signal: AbortSignal): Promise<LeaseObject | undefined> {
     const { port, namespace } = this.#options;
     try {
-      return await port.get(leases, { namespace, name: leaseName }, { signal });
+      return await port.get(leases, { namespace, name: reporterLeaseName }, { signal });
     } catch (error) {
       if (isNodetenderError(error, 'cluster/not-found')) return undefined;
       throw error;
@@ -116,7 +116,7 @@ export class ReporterLease {
     const created = await port.create<LeaseObject>(
       leases,
       namespace,
-      { metadata: { name: leaseName }, spec: this.#spec(holder) },
+      { metadata: { name: reporterLeaseName }, spec: this.#spec(holder) },
       { signal },
     );
     this.#held = { ...nothing, resourceVersion: created.metadata.resourceVersion };
@@ -130,7 +130,7 @@ export class ReporterLease {
     };
     const written = await port.patch(
       leases,
-      { namespace, name: leaseName },
+      { namespace, name: reporterLeaseName },
       { type: 'merge', body: { metadata: { resourceVersion, annotations }, spec: this.#spec(holder) } },
       { signal },
     );

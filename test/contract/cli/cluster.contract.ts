@@ -5,6 +5,7 @@ import { describeNodes } from './cluster/nodes.ts';
 import { describeReboots } from './cluster/reboots.ts';
 import { type ClusterUnderTest, CommandsSetting } from './cluster/setting.ts';
 import { describeStops } from './cluster/stops.ts';
+import { describeUninstall } from './cluster/uninstall.ts';
 import { describeUsage } from './cluster/usage.ts';
 
 /** What the commands that take a kubeconfig do, whatever stands behind it. */
@@ -30,6 +31,7 @@ export function describeClusterCommands(name: string, start: () => Promise<Clust
     describeClean(setting);
     describeStops(setting);
     describeReboots(setting);
+    describeUninstall(setting);
     describeUsage(setting);
   });
 }

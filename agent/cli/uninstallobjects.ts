@@ -1,0 +1,110 @@
+import { annotationPrefix, controlConfigMap } from '../cluster/names.ts';
+import { configMaps, daemonSets, leases, pods } from '../cluster/objects.ts';
+import type { KubernetesObject, Preconditions, Resource, Scope } from '../cluster/port.ts';
+import { reporterLeaseName } from '../duties/eraser/lease.ts';
+import { imageLists } from '../eraser/imagelist.ts';
+import { isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
+import { isSlot } from '../reboot/lock/slot.ts';
+import type { Cluster } from './cluster.ts';
+import { slotScope } from './slots.ts';
+
+/** An object that is ours as a whole, or carries an annotation of ours. */
+export interface FoundObject {
+  readonly resource: Resource;
+  /** `lease/nodetender-default-0`. */
+  readonly title: string;
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly preconditions: Preconditions;
+  /** Keys of ours that go; undefined: the object itself goes. */
+  readonly annotations: readonly string[] | undefined;
+}
+
+/** As the chart labels all its objects, and their pods. */
+const chartLabel = 'app.kubernetes.io/name=nodetender';
+/** The kubelets' Leases are there, by the names of Nodes, which may begin as ours do. */
+const nodeLeases = 'kube-node-lease';
+
+/** Agents that are still there, as `daemonset/nodetender in kube-system`. They would write again what is removed. */
+export async function agentsLeft({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly string[]> {
+  const scope = { namespace, labelSelector: chartLabel, metadataOnly: true };
+  const found = async (resource: Resource, kind: string): Promise<readonly string[]> =>
+    (
+      await port.list(resource, scope, ({ metadata }) => `${kind}/${metadata.name} in ${metadata.namespace ?? ''}`, {
+        signal,
+      })
+    ).items;
+  return (await Promise.all([found(daemonSets, 'daemonset'), found(pods, 'pod')])).flat();
+}
+
+/** Leases and the ConfigMap of the pause, which go, and ImageLists, which stay without our annotations. Throws `usage`. */
+export async function objectsFound(cluster: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {
+  try {
+    const found = [ourLeases(cluster, signal), ourControls(cluster, signal), markedLists(cluster, signal)];
+    return (await Promise.all(found)).flat();
+  } catch (error) {
+    if (cluster.namespace !== undefined || !isNodetenderError(error, 'cluster/forbidden')) throw error;
+    throw new NodetenderError(
+      'usage',
+      `cannot look into all namespaces; name the agents' with --namespace (${messageOf(error)})`,
+      { cause: error },
+    );
+  }
+}
+
+async function ourLeases(cluster: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {
+  const { port, namespace } = cluster;
+  let namespaces: ReadonlySet<string> = new Set([namespace ?? '']);
+  if (namespace === undefined) {
+    const scopes: Scope[] = [slotScope(cluster), { fieldSelector: `metadata.name=${reporterLeaseName}` }];
+    const listed = await Promise.all(
+      scopes.map(
+        async (scope) => (await port.list(leases, scope, ({ metadata }) => metadata.namespace ?? '', { signal })).items,
+      ),
+    );
+    namespaces = new Set(listed.flat());
+  }
+  const found: FoundObject[] = [];
+  for (const one of namespaces) {
+    if (one === nodeLeases) continue;
+    // All of them: a slot is one also where somebody has taken its label away.
+    const { items } = await port.list(leases, { namespace: one, metadataOnly: true }, ({ metadata }) => metadata, {
+      signal,
+    });
+    const ours = items.filter((metadata) => metadata.name === reporterLeaseName || isSlot(metadata));
+    found.push(...ours.map((metadata) => foundObject(leases, 'lease', { metadata })));
+  }
+  return found;
+}
+
+/** One that is the chart's goes with the chart. */
+async function ourControls({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {
+  const scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
+  const { items } = await port.list(configMaps, scope, ({ metadata }) => metadata, { signal });
+  const ours = items.filter(({ labels }) => labels?.['app.kubernetes.io/managed-by'] !== 'Helm');
+  return ours.map((metadata) => foundObject(configMaps, 'configmap', { metadata }));
+}
+
+async function markedLists({ port }: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {
+  try {
+    const { items } = await port.list(imageLists, { metadataOnly: true }, ({ metadata }) => metadata, { signal });
+    return items.flatMap((metadata) => {
+      const keys = Object.keys(metadata.annotations ?? {}).filter((key) => key.startsWith(annotationPrefix));
+      return keys.length === 0 ? [] : [foundObject(imageLists, 'imagelist', { metadata }, keys)];
+    });
+  } catch (error) {
+    // There is no such kind of object where nobody has installed it.
+    if (isNodetenderError(error, 'cluster/not-found')) return [];
+    throw error;
+  }
+}
+
+function foundObject(
+  resource: Resource,
+  kind: string,
+  { metadata }: KubernetesObject,
+  annotations?: readonly string[],
+): FoundObject {
+  const { namespace, name, uid } = metadata;
+  return { resource, title: `${kind}/${name}`, namespace, name, preconditions: { uid }, annotations };
+}

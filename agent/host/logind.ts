@@ -80,7 +80,7 @@ async function callLogind(
   try {
     return await bus.call({ destination: 'org.freedesktop.login1', path: '/org/freedesktop/login1', ...call });
   } catch (error) {
-    throw error instanceof BusError ? translated(error, call.member) : error;
+    throw error instanceof BusError ? logindError(error, call.member) : error;
   }
 }
 
@@ -103,7 +103,8 @@ const UNANSWERED = new Set([
   'org.freedesktop.DBus.Error.TimedOut',
 ]);
 
-function translated(error: BusError, member: string): NodetenderError {
+/** What an error of the bus means; `member` is what was asked. */
+export function logindError(error: BusError, member: string): NodetenderError {
   const said = `${error.errorName}: ${messageOf(error).slice(0, MAX_TEXT_LENGTH)}`;
   if (ABSENT.has(error.errorName)) {
     return new NodetenderError(

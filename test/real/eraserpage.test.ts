@@ -72,7 +72,7 @@ function each(...images: readonly string[]): string[][] {
 }
 
 it('has these commands alone, of which the last two are about what there is no more', () => {
-  expect([...page.keys()]).toEqual(["The documentation's commands"]);
+  expect([...page.keys()]).toEqual(['The move, step by step', "The documentation's commands"]);
   expect(others.map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
     'kubectl describe configmap',
     'kubectl logs',

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { defaultConfig, parseConfig } from '../../../agent/config/load.ts';
 import { jsonSchema } from '../../../agent/config/schema.ts';
 import { parseDestination } from '../../../agent/observe/notify/destination.ts';
+import { poolOf, poolsOf, slotsOf } from '../../../agent/reboot/lock/pools.ts';
 import { keysOf } from './keys.ts';
 
 const PAGE = readFileSync(new URL('../../../docs/from-kured.md', import.meta.url), 'utf8');
@@ -49,6 +50,11 @@ function quotedIn(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text ?? '');
 }
 
+function yamlBelow(heading: string): string {
+  const section = PAGE.split(new RegExp(`^#+ ${heading}$`, 'm'))[1] ?? '';
+  return /```yaml\n(.*?)```/s.exec(section)?.[1] ?? '';
+}
+
 const flags = tableOf('Flags');
 const values = tableOf('Values of the chart without a flag');
 const mapped = [...flags, ...values]
@@ -76,7 +82,9 @@ describe('the page for those who come from kured', () => {
   });
 
   it('names no setting that there is not', () => {
-    const named = quotedIn(PAGE).filter((text) => /^(reboot|cluster|http|log|images)\.[\w.]+$/.test(text));
+    const named = quotedIn(PAGE.replaceAll(/```.*?```/gs, '')).filter((text) =>
+      /^(reboot|cluster|http|log|images)\.[\w.]+$/.test(text),
+    );
     expect(named.length).toBeGreaterThan(3);
     expect(named.filter((key) => !known.has(key))).toEqual([]);
   });
@@ -106,8 +114,17 @@ describe('the page for those who come from kured', () => {
     for (const url of refused) expect(() => parseDestination(url)).toThrow('which is not understood');
   });
 
+  it('leaves those nodes alone that have not moved yet', () => {
+    const { config } = parse(yamlBelow('Pool by pool')) as { config: unknown };
+    const { reboot } = parseConfig(JSON.stringify(config), 'the page');
+    const pools = poolsOf(reboot.pools, reboot.cap);
+    expect(slotsOf(poolOf(pools, new Map()), 10)).toBe(0);
+    expect(slotsOf(poolOf(pools, new Map([['reboots', 'nodetender']])), 10)).toBe(1);
+    expect(pools.cap).toBe(1);
+  });
+
   it('has a configuration that is closest to kured', () => {
-    const { reboot } = parseConfig(/```yaml\n(.*?)```/s.exec(PAGE)?.[1] ?? '', 'the page');
+    const { reboot } = parseConfig(yamlBelow('As kured does it'), 'the page');
     expect(reboot).toMatchObject({
       way: { method: 'command', command: ['/bin/systemctl', 'reboot'] },
       settings: { settleMs: 0, minIntervalMs: 0, soakMs: 0, whenStuck: 'stay', marks: [] },

@@ -3,7 +3,7 @@ import { systemBusSocket } from './bus.ts';
 import { hostByMethod, logindHost } from './host.ts';
 import { hostInit, type InitProcess } from './initprocess.ts';
 import { commandMethod, signalMethod } from './methods.ts';
-import type { Boot, HostPort, NeedSource } from './port.ts';
+import type { HostPort, NeedSource } from './port.ts';
 import { Sentinel } from './sentinel.ts';
 import { SentinelCommand } from './sentinelcommand.ts';
 
@@ -47,10 +47,9 @@ export function connectHost(way: RebootWay, { clock, busAddress, init = hostInit
 /** Where this host says that it wants a reboot. */
 export function connectNeed(
   { path, command, checkEveryMs }: SentinelSettings,
-  boot: Boot,
   { clock, init = hostInit }: HostSurroundings,
 ): NeedSource {
-  if (command === undefined) return new Sentinel({ path, boot, clock, lookEveryMs: checkEveryMs });
+  if (command === undefined) return new Sentinel({ path, clock, lookEveryMs: checkEveryMs });
   const { argv, timeoutMs } = command;
   return new SentinelCommand({ command: argv, everyMs: checkEveryMs, deadlineMs: timeoutMs, clock, init });
 }

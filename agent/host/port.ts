@@ -59,8 +59,11 @@ export type RebootNeed =
       readonly settledForMs: number;
       /** Names of the packages that ask for it, as far as the host tells. */
       readonly packages: readonly string[];
-      /** The wish was written before this boot, which has not fulfilled it then. */
-      readonly olderThanBoot: boolean;
+      /**
+       * Of a file, when it was written last, as the file system has it: what has become of the clock since changes nothing in it, so
+       * that the same after a reboot is the same wish. Undefined for a command.
+       */
+      readonly writtenAtMs: number | undefined;
     };
 
 /** Where the host says that it wants a reboot: a file, or the exit status of a command. */

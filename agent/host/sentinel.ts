@@ -6,12 +6,11 @@ import type { Clock } from '../clock.ts';
 import { messageOf, NodetenderError } from '../errors.ts';
 import { FileHints } from './filehints.ts';
 import { readPackages } from './packages.ts';
-import type { Boot, NeedSource, RebootNeed } from './port.ts';
+import type { NeedSource, RebootNeed } from './port.ts';
 
 export interface SentinelOptions {
   /** The file whose being there asks for a reboot. The packages that want it are listed in the file of this name and `.pkgs`. */
   readonly path: string;
-  readonly boot: Pick<Boot, 'bootedAtMs'>;
   readonly clock: Clock;
   /** The longest time between two looks: events are a hint only, and some file systems give none. */
   readonly lookEveryMs?: number;
@@ -62,7 +61,7 @@ export class Sentinel implements NeedSource {
       sinceMs,
       settledForMs: settledBeforeMs + this.#options.clock.monotonicMs() - seenAtMonotonicMs,
       packages: sight.packages,
-      olderThanBoot: sight.writtenAtMs < this.#options.boot.bootedAtMs,
+      writtenAtMs: sight.writtenAtMs,
     };
   }
 

@@ -36,7 +36,14 @@ export class SentinelCommand implements NeedSource {
     if (this.#wanted === undefined) return undefined;
     if (!this.#wanted) return { wanted: false };
     const settledForMs = this.#options.clock.monotonicMs() - this.#since.monotonicMs;
-    return { wanted: true, kind: 'command', sinceMs: this.#since.ms, settledForMs, packages: [], olderThanBoot: false };
+    return {
+      wanted: true,
+      kind: 'command',
+      sinceMs: this.#since.ms,
+      settledForMs,
+      packages: [],
+      writtenAtMs: undefined,
+    };
   }
 
   async follow(onChange: () => void, signal: AbortSignal): Promise<void> {

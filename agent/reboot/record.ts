@@ -3,7 +3,17 @@ import { annotationPrefix, nodeAnnotations, stateLabel } from '../cluster/names.
 import { decode, type Decoded, maxRequestLength, maxTextLength, shortened } from '../cluster/records.ts';
 import { maxGateLength, maxGates } from './machine/moment.ts';
 import { maxPackageLength, maxPackages } from './machine/need.ts';
-import { initialState, marks, type Need, needKinds, type Phase, phases, reasonCodes, type State } from './state.ts';
+import {
+  initialState,
+  type LastReboot,
+  marks,
+  type Need,
+  needKinds,
+  type Phase,
+  phases,
+  reasonCodes,
+  type State,
+} from './state.ts';
 
 /**
  * The State as it stands on the Node: the phase as a label, for lists and selectors, and all of it as JSON in an annotation, with
@@ -40,6 +50,7 @@ const schema = z.object({
       since: time,
       packages: z.array(z.string().check(z.maxLength(maxPackageLength))).check(z.maxLength(maxPackages)),
       request: z.optional(name),
+      writtenAt: z.optional(time),
     }),
   ),
   slot: z.optional(name),
@@ -52,7 +63,7 @@ const schema = z.object({
   softTaint: z.optional(z.string().check(z.maxLength(maxTaintLength))),
   failures: count,
   retryAt: z.optional(time),
-  lastReboot: z.optional(z.object({ bootId: name, at: time, judged: z.boolean() })),
+  lastReboot: z.optional(z.object({ bootId: name, at: time, judged: z.boolean(), needWrittenAt: z.optional(time) })),
   inVain: count,
   requestHandled: z.optional(name),
 });
@@ -146,8 +157,8 @@ export function encodeState(state: State, pool?: RecordedPool): string {
     marks: [...state.marks],
     softTaint: state.softTaint,
     failures: state.failures,
-    retryAt: retryAtMs === undefined ? undefined : iso(retryAtMs),
-    lastReboot: lastReboot && { bootId: lastReboot.bootId, at: iso(lastReboot.atMs), judged: lastReboot.judged },
+    retryAt: isoOrNone(retryAtMs),
+    lastReboot: lastReboot && recordedReboot(lastReboot),
     inVain: state.inVain,
     requestHandled: state.requestHandled,
   };
@@ -174,18 +185,37 @@ export function decodeRecord(
     sinceMs: Date.parse(since),
     need: need && needOf(need),
     retryAtMs: retryAt === undefined ? undefined : Date.parse(retryAt),
-    lastReboot: lastReboot && { bootId: lastReboot.bootId, atMs: Date.parse(lastReboot.at), judged: lastReboot.judged },
+    lastReboot: lastReboot && rebootOf(lastReboot),
   };
   const recorded = pool === undefined ? undefined : { name: pool, ...limits };
   return { ok: true, value: { state, pool: recorded, hasLimits: limits !== undefined } };
 }
 
-function recordedNeed({ kind, sinceMs, packages, request }: Need): NonNullable<Json['need']> {
-  return { kind, since: iso(sinceMs), packages: [...packages], request };
+function recordedNeed({ kind, sinceMs, packages, request, writtenAtMs }: Need): NonNullable<Json['need']> {
+  return { kind, since: iso(sinceMs), packages: [...packages], request, writtenAt: isoOrNone(writtenAtMs) };
 }
 
-function needOf({ kind, since, packages, request }: NonNullable<Json['need']>): Need {
-  return { kind, sinceMs: Date.parse(since), packages, ...(request === undefined ? {} : { request }) };
+function needOf({ kind, since, packages, request, writtenAt }: NonNullable<Json['need']>): Need {
+  return {
+    kind,
+    sinceMs: Date.parse(since),
+    packages,
+    writtenAtMs: writtenAt === undefined ? undefined : Date.parse(writtenAt),
+    ...(request === undefined ? {} : { request }),
+  };
+}
+
+function recordedReboot({ bootId, atMs, judged, needWrittenAtMs }: LastReboot): NonNullable<Json['lastReboot']> {
+  return { bootId, at: iso(atMs), judged, needWrittenAt: isoOrNone(needWrittenAtMs) };
+}
+
+function rebootOf({ bootId, at, judged, needWrittenAt }: NonNullable<Json['lastReboot']>): LastReboot {
+  const needWrittenAtMs = needWrittenAt === undefined ? undefined : Date.parse(needWrittenAt);
+  return { bootId, atMs: Date.parse(at), judged, needWrittenAtMs };
+}
+
+function isoOrNone(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : iso(ms);
 }
 
 function iso(ms: number): string {

@@ -42,6 +42,8 @@ export interface Need {
   /** The value of `nodetender.dev/reboot` that this reboot will have answered. */
   readonly request?: string | undefined;
   readonly packages: readonly string[];
+  /** Of the sentinel's file, also where a person's request is what counts: when it was written last. */
+  readonly writtenAtMs?: number | undefined;
 }
 
 /** Why a phase was entered, or why it lasts. Codes are stable: metrics, Events and scripts name them. */
@@ -128,12 +130,21 @@ export interface State {
   readonly failures: number;
   /** When to try again, while backing off or with a drain that failed and is to stay. */
   readonly retryAtMs?: number | undefined;
-  /** The last reboot that the boot ID has proven. `judged`: whether it has been seen if the need went with it. */
-  readonly lastReboot?: { readonly bootId: string; readonly atMs: number; readonly judged: boolean } | undefined;
+  /** The last reboot that the boot ID has proven. */
+  readonly lastReboot?: LastReboot | undefined;
   /** Proven reboots in a row after which the need was still there. */
   readonly inVain: number;
   /** The value of `nodetender.dev/reboot` that was done last. */
   readonly requestHandled?: string | undefined;
+}
+
+export interface LastReboot {
+  readonly bootId: string;
+  readonly atMs: number;
+  /** Whether it has been seen if the need went with it. */
+  readonly judged: boolean;
+  /** `writtenAtMs` of the need before it: a sentinel that has the same is one that the reboot did not take away. */
+  readonly needWrittenAtMs?: number | undefined;
 }
 
 export interface Blocker {
@@ -225,8 +236,8 @@ export interface Observation {
         readonly sinceMs: number;
         /** For how long the file and its list of packages have not changed. */
         readonly settledForMs: number;
-        /** Written before this boot, which has not met it then. */
-        readonly olderThanBoot: boolean;
+        /** Of a file, when it was written last, by the file system; see `NeedSource`. */
+        readonly writtenAtMs: number | undefined;
         readonly packages: readonly string[];
       }
     | undefined;

@@ -34,7 +34,7 @@ describeNeedContract('a file', async () => {
     await rename(draft, file);
   };
   return {
-    source: new Sentinel({ path, clock, boot: { bootedAtMs: clock.nowMs() } }),
+    source: new Sentinel({ path, clock }),
     clock,
     want: async (packages) => {
       if (packages.length > 0) await write(`${path}.pkgs`, `${packages.join('\n')}\n`);

@@ -59,7 +59,7 @@ export function describeNeedContract(name: string, start: () => Promise<NeedUnde
         sinceMs: under.clock.nowMs(),
         settledForMs: 0,
         packages: ['linux-image', 'libc6'],
-        olderThanBoot: false,
+        writtenAtMs: under.clock.nowMs(),
       });
     });
 

@@ -15,7 +15,7 @@ afterAll(() => rm(directory, { recursive: true }));
 
 it('a sentinel is seen in less than a second, and so is its end, each of thirty times', async () => {
   const path = join(directory, 'reboot-required');
-  const sentinel = new Sentinel({ path, boot: { bootedAtMs: 0 }, clock: systemClock });
+  const sentinel = new Sentinel({ path, clock: systemClock });
   const stop = new AbortController();
   let changed = Promise.withResolvers<void>();
   const following = sentinel.follow(() => changed.resolve(), stop.signal);

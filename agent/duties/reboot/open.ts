@@ -46,10 +46,10 @@ export async function openReboots(options: OpenRebootsOptions): Promise<Reboots>
   const { config, env, metrics, clock, random, log, signal } = options;
   const surroundings: HostSurroundings = { clock, busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'] };
   const host = hostAsConfigured(config, surroundings);
-  const boot = await host.boot();
+  await host.boot();
   const need = new ConfiguredNeed({
     settings: () => config().reboot.sentinel,
-    connect: (settings) => connectNeed(settings, boot, surroundings),
+    connect: (settings) => connectNeed(settings, surroundings),
   });
   const notifier = new Notifier({
     config: () => config().reboot.notify,

@@ -1,4 +1,4 @@
-import type { Need, Observation, State } from '../state.ts';
+import type { LastReboot, Need, Observation, State } from '../state.ts';
 import type { Moment } from './moment.ts';
 
 /** After a reboot that the need outlived there is one more try, this long after it; the uptime counts, not the clock. */
@@ -26,7 +26,8 @@ export function wishOf({ state, facts, node }: Moment): Wish {
   if (sentinel?.wanted === true && !outlived) return { kind: 'wanted', need: mergedNeed(state, sentinel, request) };
   if (request !== undefined) {
     const sinceMs = state.need?.request === request ? state.need.sinceMs : facts.nowMs;
-    return { kind: 'wanted', need: { kind: 'request', sinceMs, packages: [], request } };
+    const writtenAtMs = sentinel === undefined ? state.need?.writtenAtMs : writtenAt(sentinel);
+    return { kind: 'wanted', need: { kind: 'request', sinceMs, packages: [], request, writtenAtMs } };
   }
   if (sentinel === undefined) return { kind: 'unknown' };
   if (!sentinel.wanted) return { kind: 'none' };
@@ -42,15 +43,15 @@ export function isUrgent(need: Need | undefined): boolean {
 }
 
 /**
- * What the sentinel shows about the last reboot, once it can be seen in the boot that came of it: a need that is older than that
- * boot was not met by it. Returns the fields that change.
+ * What the sentinel shows about the last reboot, once it can be seen in the boot that came of it: the very need of before was not
+ * met by it. Returns the fields that change.
  */
 export function judgement({ state, facts }: Moment): Pick<State, 'lastReboot' | 'inVain'> | undefined {
   const { lastReboot, inVain } = state;
   const { sentinel } = facts;
   if (sentinel === undefined) return undefined;
   if (lastReboot?.bootId === facts.bootId && !lastReboot.judged) {
-    const wasInVain = sentinel.wanted && isOlderThanBoot(sentinel);
+    const wasInVain = sentinel.wanted && isSameAsBefore(lastReboot, sentinel);
     return { lastReboot: { ...lastReboot, judged: true }, inVain: wasInVain ? inVain + 1 : 0 };
   }
   if (!sentinel.wanted && inVain > 0) return { lastReboot, inVain: 0 };
@@ -59,17 +60,29 @@ export function judgement({ state, facts }: Moment): Pick<State, 'lastReboot' | 
 
 function hasOutlivedReboot(state: State, facts: Observation, sentinel: WantedSentinel): boolean {
   const { lastReboot, inVain } = state;
-  return lastReboot?.bootId === facts.bootId && lastReboot.judged && inVain > 0 && isOlderThanBoot(sentinel);
+  return lastReboot?.bootId === facts.bootId && lastReboot.judged && inVain > 0 && isSameAsBefore(lastReboot, sentinel);
 }
 
-/** A command has no age: as long as it has not been seen false it is the need of before the reboot. */
-function isOlderThanBoot({ kind, olderThanBoot }: WantedSentinel): boolean {
-  return kind === 'command' || olderThanBoot;
+/**
+ * No clock is asked for it: one that was set after the boot would make a sentinel of this boot look older than it, or an old one
+ * younger. A command has no time: as long as it has not been seen false it is the need of before the reboot.
+ */
+function isSameAsBefore({ needWrittenAtMs }: LastReboot, sentinel: WantedSentinel): boolean {
+  return sentinel.kind === 'command' || (needWrittenAtMs !== undefined && writtenAt(sentinel) === needWrittenAtMs);
+}
+
+/** Times of a record are of whole milliseconds, and of these years. */
+const latestMs = Date.UTC(9999, 0, 1);
+
+function writtenAt(sentinel: NonNullable<Observation['sentinel']>): number | undefined {
+  if (!sentinel.wanted || sentinel.writtenAtMs === undefined) return undefined;
+  return Math.min(Math.max(0, Math.floor(sentinel.writtenAtMs)), latestMs);
 }
 
 function mergedNeed(state: State, sentinel: WantedSentinel, request: string | undefined): Need {
   // Each package run touches the file: the place in the queue stays that of the first.
   const sinceMs = Math.min(Math.floor(sentinel.sinceMs), state.need?.sinceMs ?? Number.POSITIVE_INFINITY);
   const packages = sentinel.packages.filter((name) => name.length <= maxPackageLength).slice(0, maxPackages);
-  return { kind: sentinel.kind, sinceMs, packages, ...(request === undefined ? {} : { request }) };
+  const { kind } = sentinel;
+  return { kind, sinceMs, packages, writtenAtMs: writtenAt(sentinel), ...(request === undefined ? {} : { request }) };
 }

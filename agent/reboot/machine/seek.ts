@@ -37,10 +37,14 @@ export function needChange(moment: Moment, need: Need, isSettling = false): Part
   // The configuration has another taint by now, or none.
   const isOutdated = state.softTaint !== undefined && state.softTaint !== settings.softTaintKey;
   return {
-    // While packages are being installed their list changes by the second.
-    need: isSettling && state.need !== undefined ? { ...need, packages: state.need.packages } : need,
+    // While packages are being installed their list and its time change by the second.
+    need: isSettling && state.need !== undefined ? { ...need, ...settled(state.need) } : need,
     bootId: facts.bootId,
     ...(settings.marks.includes('prefer-no-schedule') && !isMarked ? { marks: ['prefer-no-schedule'] } : {}),
     ...(isOutdated ? { marks: state.marks.filter((mark) => mark !== 'prefer-no-schedule') } : {}),
   };
+}
+
+function settled({ packages, writtenAtMs }: Need): Pick<Need, 'packages' | 'writtenAtMs'> {
+  return { packages, writtenAtMs };
 }

@@ -15,7 +15,7 @@ export function rebooted(moment: Moment): Step {
       // A host that goes down again meanwhile begins its proof anew.
       sinceMs: nowMs,
       bootId,
-      lastReboot: { bootId, atMs: nowMs, judged: false },
+      lastReboot: { bootId, atMs: nowMs, judged: false, needWrittenAtMs: state.need?.writtenAtMs },
       requestHandled: state.need?.request ?? state.requestHandled,
     },
   });

@@ -18,13 +18,11 @@ export class EmulatedNeed implements NeedSource {
   /** True: the wish is still there after a boot, as that of a file on a disk that nobody removes. */
   outlivesBoots = false;
   readonly #clock: Clock;
-  readonly #host: EmulatedHost;
   readonly #bell = new Bell();
   #wish: Wish | undefined;
 
   constructor(host: EmulatedHost) {
     this.#clock = host.clock;
-    this.#host = host;
     host.subscribe((state) => {
       if (state === 'up' && !this.outlivesBoots) this.clear();
     });
@@ -53,7 +51,7 @@ export class EmulatedNeed implements NeedSource {
       sinceMs,
       settledForMs: this.#clock.monotonicMs() - changedAtMonotonicMs,
       packages,
-      olderThanBoot: writtenAtMs < this.#host.boot.bootedAtMs,
+      writtenAtMs,
     };
   }
 

@@ -91,15 +91,15 @@ export function observe(around: Surroundings, life: AgentLife, nowMs: number, of
 
 function sentinelFacts({ host }: Surroundings, nowMs: number, offsetMs: number): Observation['sentinel'] {
   if (host.sentinelUnseen) return undefined;
-  const { sentinel, bootedAtMs } = host;
+  const { sentinel } = host;
   if (sentinel === undefined) return { wanted: false };
-  const { kind, sinceMs, changedAtMs, packages } = sentinel;
+  const { kind, sinceMs, changedAtMs, packages, writtenAtMs } = sentinel;
   return {
     wanted: true,
     kind,
     sinceMs: sinceMs + offsetMs,
     settledForMs: nowMs - changedAtMs,
-    olderThanBoot: kind === 'sentinel' && sinceMs < bootedAtMs,
+    writtenAtMs,
     packages,
   };
 }

@@ -165,10 +165,17 @@ function set(stage: Stage, key: string, value: string): void {
   }
 }
 
-function putSentinel({ around, nowMs }: Stage, kind: 'sentinel' | 'command', packages: string): void {
+function putSentinel({ around, nowMs, offsetMs }: Stage, kind: 'sentinel' | 'command', packages: string): void {
   const sinceMs = around.host.sentinel?.sinceMs ?? nowMs;
+  const writtenAtMs = kind === 'command' ? undefined : nowMs + offsetMs;
   const names = packages === '' ? [] : packages.split(' ');
-  around.host.sentinel = { kind, sinceMs: kind === 'command' ? sinceMs : nowMs, changedAtMs: nowMs, packages: names };
+  around.host.sentinel = {
+    kind,
+    sinceMs: kind === 'command' ? sinceMs : nowMs,
+    changedAtMs: nowMs,
+    packages: names,
+    writtenAtMs,
+  };
 }
 
 function replaceNode({ node, slot }: Surroundings): void {

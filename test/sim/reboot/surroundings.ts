@@ -5,7 +5,16 @@ export interface Surroundings {
   readonly host: {
     boot: number;
     bootedAtMs: number;
-    sentinel: { sinceMs: number; changedAtMs: number; kind: 'sentinel' | 'command'; packages: string[] } | undefined;
+    sentinel:
+      | {
+          sinceMs: number;
+          changedAtMs: number;
+          kind: 'sentinel' | 'command';
+          packages: string[];
+          /** By the wall clock of that moment. */
+          writtenAtMs: number | undefined;
+        }
+      | undefined;
     /** Where it does not lie on a tmpfs. */
     sentinelSurvives: boolean;
     sentinelUnseen: boolean;

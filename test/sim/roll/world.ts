@@ -246,9 +246,8 @@ export class RollWorld implements Scene {
       host.outcomes.length = 0;
       host.hasLogind = true;
       machine.sickUntilMs = 0;
-      // A reboot that it has survived, or seems to by a clock that was set, was in vain: nothing but a person ends that within a day.
-      const wish = need.current();
-      if (need.outlivesBoots || (wish?.wanted === true && wish.olderThanBoot)) need.clear();
+      // A reboot that it has survived was in vain: nothing but a person ends that within a day.
+      if (need.outlivesBoots) need.clear();
       need.outlivesBoots = false;
       this.configure(machine);
       if (host.state !== 'up') await this.#powerCycle(machine);

@@ -49,8 +49,8 @@ describe('the host as configured', () => {
   it('says by a file that it wants a reboot, or by a command in its place', () => {
     const settings = { path: '/run/reboot-required', checkEveryMs: 60_000 };
     const command = { argv: ['needs-restarting', '-r'], timeoutMs: 60_000 };
-    expect(connectNeed({ ...settings, command: undefined }, host.boot, { clock })).toBeInstanceOf(Sentinel);
-    expect(connectNeed({ ...settings, command }, host.boot, { clock })).toBeInstanceOf(SentinelCommand);
+    expect(connectNeed({ ...settings, command: undefined }, { clock })).toBeInstanceOf(Sentinel);
+    expect(connectNeed({ ...settings, command }, { clock })).toBeInstanceOf(SentinelCommand);
   });
 });
 

@@ -81,8 +81,9 @@ describe('an emulated host', () => {
     expect(need.current()).toEqual({ wanted: false });
     need.outlivesBoots = true;
     need.want(['linux-image']);
+    const writtenAtMs = clock.nowMs();
     await clock.advance(1000);
     await clock.run(host.powerCycle());
-    expect(need.current()).toMatchObject({ wanted: true, olderThanBoot: true });
+    expect(need.current()).toMatchObject({ wanted: true, writtenAtMs });
   });
 });

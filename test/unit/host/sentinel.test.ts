@@ -31,7 +31,7 @@ describe('a sentinel', () => {
   }
 
   function follow(options: Partial<SentinelOptions> & { path: string }): Followed {
-    const sentinel = new Sentinel({ boot: { bootedAtMs: 0 }, clock: systemClock, ...options });
+    const sentinel = new Sentinel({ clock: systemClock, ...options });
     let changed = (): void => undefined;
     following = sentinel.follow(() => changed(), stop.signal);
     const seen = async (holds: (need: RebootNeed | undefined) => boolean): Promise<void> => {
@@ -50,7 +50,7 @@ describe('a sentinel', () => {
 
   it('is not known before the first look', () => {
     const path = join(directory, 'reboot-required');
-    expect(new Sentinel({ path, boot: { bootedAtMs: 0 }, clock: systemClock }).current()).toBeUndefined();
+    expect(new Sentinel({ path, clock: systemClock }).current()).toBeUndefined();
   });
 
   it.each([
@@ -136,15 +136,17 @@ describe('a sentinel', () => {
     expect(sentinel.current()).toMatchObject({ settledForMs: 0, sinceMs: clock.nowMs() });
   });
 
-  it('that is older than the boot says so: the boot has not fulfilled it', async () => {
+  it('says when it was written last, whatever has become of the clock', async () => {
     const clock = new VirtualClock();
     const path = join(directory, 'reboot-required');
-    await writeAged(path, clock.nowMs() - 600_000);
-    const { sentinel, seen } = follow({ path, clock, boot: { bootedAtMs: clock.nowMs() - 60_000 } });
+    const writtenAtMs = clock.nowMs() - 600_000;
+    await writeAged(path, writtenAtMs);
+    clock.jump(-3_600_000);
+    const { sentinel, seen } = follow({ path, clock });
     await seen(isWanted);
-    expect(sentinel.current()).toMatchObject({ olderThanBoot: true });
-    await writeAged(path, clock.nowMs());
-    await seen((need) => need?.wanted === true && !need.olderThanBoot);
+    expect(sentinel.current()).toMatchObject({ writtenAtMs });
+    await writeAged(path, writtenAtMs + 1_000);
+    await seen((need) => need?.wanted === true && need.writtenAtMs === writtenAtMs + 1_000);
   });
 
   it('is a file: a directory of its name is somebody else’s', async () => {

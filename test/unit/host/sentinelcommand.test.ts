@@ -45,7 +45,7 @@ describe('a sentinel command', () => {
       sinceMs: clock.nowMs(),
       settledForMs: 0,
       packages: [],
-      olderThanBoot: false,
+      writtenAtMs: undefined,
     });
   });
 

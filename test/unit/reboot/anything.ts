@@ -35,7 +35,13 @@ function mostly<T>(usual: T, other: fc.Arbitrary<T>): fc.Arbitrary<T> {
 }
 
 const need: fc.Arbitrary<Need> = fc.record(
-  { kind: fc.constantFrom(...needKinds), sinceMs: wallMs, packages: fc.array(word, { maxLength: 3 }), request },
+  {
+    kind: fc.constantFrom(...needKinds),
+    sinceMs: wallMs,
+    packages: fc.array(word, { maxLength: 3 }),
+    request,
+    writtenAtMs: wallMs,
+  },
   { requiredKeys: ['kind', 'sinceMs', 'packages'] },
 );
 
@@ -52,7 +58,12 @@ export const anyState: fc.Arbitrary<State> = fc.record(
     marks: someMarks,
     failures: fc.nat(40),
     retryAtMs: fc.integer({ min: -7_200_000, max: 86_400_000 }).map((ms) => nowMs + ms),
-    lastReboot: fc.record({ bootId, atMs: wallMs, judged: fc.boolean() }),
+    lastReboot: fc.record({
+      bootId,
+      atMs: wallMs,
+      judged: fc.boolean(),
+      needWrittenAtMs: optional(fc.constant(nowMs)),
+    }),
     inVain: fc.nat(3),
     requestHandled: request,
   },
@@ -89,7 +100,8 @@ const sentinel: fc.Arbitrary<Observation['sentinel']> = fc.oneof(
       kind: fc.constantFrom('sentinel' as const, 'command' as const),
       sinceMs: wallMs,
       settledForMs: mostly(600_000, agoMs),
-      olderThanBoot: mostly(false, fc.constant(true)),
+      // A file may have any time, and a command has none.
+      writtenAtMs: mostly<number | undefined>(nowMs, fc.constantFrom(undefined, nowMs + 0.7, -5.5, 1e18)),
       packages: fc.array(word, { maxLength: 30 }),
     }),
     weight: 4,

@@ -17,7 +17,7 @@ function stepAfter(uptimeMs: number, request?: string): Step {
       kind: 'command',
       sinceMs: nowMs,
       settledForMs: 60 * minuteMs,
-      olderThanBoot: false,
+      writtenAtMs: 0,
       packages: [],
     },
     paused: false,

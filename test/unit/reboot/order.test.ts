@@ -38,7 +38,7 @@ const facts: Observation = {
     kind: 'sentinel',
     sinceMs: nowMs - 3_600_000,
     settledForMs: 3_600_000,
-    olderThanBoot: false,
+    writtenAtMs: nowMs - 3_600_000,
     packages: [],
   },
   paused: false,

@@ -10,7 +10,7 @@ const wish: RebootNeed = {
   sinceMs: 0,
   settledForMs: 0,
   packages: [],
-  olderThanBoot: false,
+  writtenAtMs: 0,
 };
 
 let settings: SentinelSettings;

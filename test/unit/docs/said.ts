@@ -16,6 +16,7 @@ import type { Standing } from '../../../agent/reboot/drain/steps.ts';
 import { obstaclesOf, refusalText } from '../../../agent/reboot/drain/wording.ts';
 import { judgePool } from '../../../agent/reboot/lock/poolhealth.ts';
 import { next } from '../../../agent/reboot/machine.ts';
+import type { Settings } from '../../../agent/reboot/settings.ts';
 import { type Blocker, initialState, type Observation, type State } from '../../../agent/reboot/state.ts';
 import { windowAt } from '../../../agent/reboot/window.ts';
 import { grpcStatus, runtimeError } from '../../../agent/runtime/errors.ts';
@@ -126,8 +127,8 @@ const facts: Observation = {
 
 /** Why a node that wants a reboot does not ask for a slot. */
 export async function waitsOfReboot(): Promise<string[]> {
-  const reasonOf = (some: Partial<Observation>): string =>
-    next(state, { ...facts, ...some }, defaultSettings, () => 0.5).reason.text;
+  const reasonOf = (some: Partial<Observation>, settings: Partial<Settings> = {}): string =>
+    next(state, { ...facts, ...some }, { ...defaultSettings, ...settings }, () => 0.5).reason.text;
   const blockedBy = ({ gate, reason }: Blocker): string =>
     reasonOf({ answers: { gates: { askedAgoMs: 1, answeredAgoMs: 1, blockedBy: [{ gate, reason }] } } });
   const nodes = Array.from({ length: 10 }, (_, index) => {
@@ -139,6 +140,7 @@ export async function waitsOfReboot(): Promise<string[]> {
     reasonOf({ sentinel: { ...sentinel, settledForMs: 0 } }),
     reasonOf({ node: { ...usualNode, hold: 'disk being moved' } }),
     reasonOf({ paused: 'incident 4711' }),
+    reasonOf({}, { enabled: false }),
     reasonOf({ window: windowAt({ allow: [yearly], deny: [] }, NOW_MS) }),
     reasonOf({ uptimeMs: MINUTE_MS }),
     blockedBy({ gate: 'pods', reason: 'batch/job' }),

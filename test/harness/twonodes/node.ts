@@ -119,6 +119,11 @@ export class RealNode implements ImageTarget {
     await batch.import();
   }
 
+  /** Images of an archive in OCI's layout, by the names that it gives them. */
+  async importArchive(path: string): Promise<void> {
+    await this.ctr('images', 'import', ...(this.generation === '1.6' ? [] : ['--local']), path);
+  }
+
   /** Tags of the images that containerd holds, sorted. */
   async imageTags(): Promise<string[]> {
     return (await this.cri.listImages()).flatMap(({ repo_tags }) => repo_tags).toSorted();

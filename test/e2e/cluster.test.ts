@@ -1,0 +1,22 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+
+import { cleaning } from './cleaning.ts';
+import { Installation } from './installation.ts';
+import { rolling } from './rolling.ts';
+
+/** What a user installs, on two real kubelets: the sections go one after the other, on one cluster. */
+describe('the chart on a real cluster', () => {
+  let installation: Installation;
+  const installed = (): Installation => installation;
+
+  beforeAll(async () => {
+    installation = await Installation.launch({ cron: '* * * * *' });
+    console.log('milliseconds from nothing:', installation.took);
+  });
+  afterAll(async () => {
+    await installation?.dispose();
+  });
+
+  cleaning(installed);
+  rolling(installed);
+});

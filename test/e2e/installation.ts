@@ -1,0 +1,187 @@
+import { agentImage } from '../harness/agentimage.ts';
+import { agentPort } from '../harness/agentport.ts';
+import type { Json } from '../harness/api.ts';
+import type { AuditEvent } from '../harness/audit.ts';
+import { eventually } from '../harness/eventually.ts';
+import { chart, helm, valuesArgument } from '../harness/helm.ts';
+import { RollWitness } from '../harness/rollwitness.ts';
+import { TwoNodes } from '../harness/twonodes/cluster.ts';
+import { InstalledNode } from './installednode.ts';
+
+export const namespace = 'nodetender';
+const account = `system:serviceaccount:${namespace}:nodetender`;
+const DEADLINE_MS = 120_000;
+
+/** No wait longer than seconds; what has a lower limit stays above it. */
+const soon = {
+  images: { minUnused: '0s', pace: 'fast' },
+  cluster: { settle: '0s' },
+  reboot: {
+    enabled: true,
+    minInterval: '0s',
+    sentinel: { settle: '0s', checkEvery: '10s' },
+    gates: { checkEvery: '10s' },
+    health: { soak: '5s' },
+  },
+};
+
+/** When images are cleaned without being asked. */
+type Schedule = { readonly cron: string } | { readonly every: string };
+
+/** The chart, installed by helm with the image on a real cluster of two nodes. */
+export class Installation {
+  readonly cluster: TwoNodes;
+  readonly nodes: readonly InstalledNode[];
+  /** From nothing to each step, in milliseconds. */
+  readonly took: Readonly<Record<string, number>>;
+  readonly #witnesses: RollWitness[] = [];
+
+  private constructor(cluster: TwoNodes, took: Readonly<Record<string, number>>) {
+    this.cluster = cluster;
+    this.took = took;
+    this.nodes = cluster.nodes.map((node) => new InstalledNode(cluster.plane.clients, node));
+  }
+
+  /** Its agents run and are ready. */
+  static async launch(schedule: Schedule): Promise<Installation> {
+    const image = await agentImage();
+    const startedMs = performance.now();
+    const cluster = await TwoNodes.launch();
+    try {
+      const took: Record<string, number> = { ...cluster.took };
+      const reached = (step: string): void => {
+        took[step] = Math.round(performance.now() - startedMs);
+      };
+      await Promise.all(cluster.nodes.map((node) => node.importArchive(image.archive)));
+      reached('image on both nodes');
+      const [repository = '', tag = ''] = image.reference.split(':');
+      const installation = new Installation(cluster, took);
+      await installation.#helm(
+        'install',
+        '--create-namespace',
+        ...valuesArgument({ image: { repository, tag } }),
+        ...configured(schedule),
+      );
+      reached('chart installed');
+      await installation.#agents('Running');
+      reached('both agents Running');
+      await installation.untilReady();
+      reached('both agents Ready');
+      return installation;
+    } catch (error) {
+      await cluster.dispose();
+      throw error;
+    }
+  }
+
+  /** `helm upgrade` with another schedule, or with other values. */
+  async upgrade(schedule: Schedule, values: Json = {}): Promise<void> {
+    await this.#helm('upgrade', '--reuse-values', ...valuesArgument(values), ...configured(schedule));
+  }
+
+  async uninstall(): Promise<void> {
+    await helm(['uninstall', 'nodetender', '--namespace', namespace, '--wait'], {
+      clients: this.cluster.plane.clients,
+    });
+  }
+
+  /** Each node has an agent that says it is ready, of the newest version of the DaemonSet. */
+  async untilReady(): Promise<void> {
+    await eventually(
+      'all agents are ready',
+      async () => {
+        const { status, metadata } = (await this.#api.get(
+          `/apis/apps/v1/namespaces/${namespace}/daemonsets/nodetender`,
+        )) as unknown as DaemonSet;
+        const { numberReady, updatedNumberScheduled, observedGeneration } = status;
+        return observedGeneration === metadata.generation && numberReady === 2 && updatedNumberScheduled === 2;
+      },
+      DEADLINE_MS,
+    );
+  }
+
+  /** The agents' pods. */
+  async pods(): Promise<readonly Pod[]> {
+    const { items } = await this.#api.get(
+      `/api/v1/namespaces/${namespace}/pods?labelSelector=app.kubernetes.io/name%3Dnodetender`,
+    );
+    return items as readonly Pod[];
+  }
+
+  /** A Node as it stands there. */
+  async node(name: string): Promise<NodeObject> {
+    return (await this.#api.get(`/api/v1/nodes/${name}`)) as unknown as NodeObject;
+  }
+
+  /** Who watches all nodes and slots from now on. */
+  async witness(): Promise<RollWitness> {
+    const port = await agentPort(this.cluster.plane.clients, 'witness');
+    const witness = new RollWitness({ port, namespace, most: 1, keptCordoned: [] });
+    this.#witnesses.push(witness);
+    await witness.start();
+    return witness;
+  }
+
+  /** What the agents have asked the API server for, as its audit log has it. */
+  async requests(): Promise<AuditEvent[]> {
+    return (await this.cluster.plane.auditEvents()).filter(({ user }) => user === account);
+  }
+
+  async dispose(): Promise<void> {
+    for (const witness of this.#witnesses) await witness.stop();
+    await this.cluster.dispose();
+  }
+
+  get #api(): TwoNodes['plane']['api'] {
+    return this.cluster.plane.api;
+  }
+
+  async #agents(phase: string): Promise<void> {
+    await eventually(
+      `both agents are ${phase}`,
+      async () => {
+        const pods = await this.pods();
+        return pods.length === 2 && pods.every(({ status }) => status.phase === phase);
+      },
+      DEADLINE_MS,
+    );
+  }
+
+  async #helm(command: 'install' | 'upgrade', ...args: readonly string[]): Promise<void> {
+    await helm([command, 'nodetender', chart, '--namespace', namespace, ...args], {
+      clients: this.cluster.plane.clients,
+    });
+  }
+}
+
+function configured(schedule: Schedule): readonly string[] {
+  const config = { ...soon, images: { ...soon.images, schedule: { ...schedule, jitter: '0s' } } };
+  return valuesArgument({ config });
+}
+
+interface DaemonSet {
+  readonly metadata: { readonly generation: number };
+  readonly status: {
+    readonly numberReady: number;
+    readonly updatedNumberScheduled?: number;
+    readonly observedGeneration?: number;
+  };
+}
+
+export interface Pod {
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly spec: { readonly nodeName: string };
+  readonly status: { readonly phase: string };
+}
+
+interface NodeObject {
+  readonly metadata: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly { readonly key: string }[] };
+  readonly status: {
+    readonly conditions: readonly { readonly type: string; readonly status: string }[];
+    readonly nodeInfo: { readonly bootID: string };
+  };
+}

@@ -1,0 +1,37 @@
+import type { Api } from './api.ts';
+import { eventually } from './eventually.ts';
+
+/** Pods of a real kubelet start within seconds, but on a busy machine. */
+const READY_DEADLINE_MS = 120_000;
+
+export interface WorkloadOptions {
+  readonly replicas: number;
+  readonly image?: string;
+}
+
+/** A ReplicaSet in `default` with a budget that lets one pod of it be missing. Resolves when all run. */
+export async function addWorkload(api: Api, name: string, options: WorkloadOptions): Promise<void> {
+  const { replicas, image = 'registry.example/app:1' } = options;
+  const labels = { app: name };
+  await api.create('/apis/policy/v1/namespaces/default/poddisruptionbudgets', {
+    metadata: { name },
+    spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+  });
+  await api.create('/apis/apps/v1/namespaces/default/replicasets', {
+    metadata: { name },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'app', image }] } },
+    },
+  });
+  const allRun = async (): Promise<boolean> => (await readyReplicas(api, name)) === replicas;
+  await eventually(`${name} runs`, allRun, READY_DEADLINE_MS);
+}
+
+export async function readyReplicas(api: Api, name: string): Promise<number> {
+  const { status } = (await api.get(`/apis/apps/v1/namespaces/default/replicasets/${name}`)) as {
+    status?: { readyReplicas?: number };
+  };
+  return status?.readyReplicas ?? 0;
+}

@@ -88,25 +88,33 @@ export class VirtualMachine {
 
 function qemuFlags(folder: string, guest: GuestDisk, apiPort: number, port: number): string[] {
   const { firmware, socat } = machineComponents();
-  const drive = (id: string, path: string, more = ''): string[] => [
-    ...['-drive', `file=${path},format=raw,if=none,id=${id},cache=unsafe${more}`],
-    ...['-device', `virtio-blk-pci,drive=${id}`],
-  ];
   const user = [
     `user,id=net,net=${network.cidr},host=${network.gateway},dns=10.96.0.3,restrict=on`,
     `guestfwd=tcp:${network.api}:443-cmd:${socat} STDIO TCP4:127.0.0.1:${apiPort}`,
     `hostfwd=tcp:127.0.0.1:${port}-${network.guest}:${shellPort}`,
   ];
-  return [
-    ...firmware.flatMap((path) => ['-L', path]),
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-M', 'q35', '-smp', '2', '-m', String(MEMORY_MEBIBYTES)],
-    ...['-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-kernel', guest.kernel, '-initrd', guest.initialRamDisk],
-    ...['-append', 'root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off quiet panic=-1'],
-    ...drive('root', join(folder, 'disk.raw')),
-    ...drive('settings', join(folder, 'settings.tar'), ',read-only=on'),
-    ...['-netdev', user.join(','), '-device', 'virtio-net-pci,netdev=net,romfile='],
-    ...['-device', 'virtio-rng-pci'],
-    ...['-chardev', `file,id=console,path=${join(folder, 'console.log')},append=on`, '-serial', 'chardev:console'],
+  const flags = [
+    ...firmware.map((path) => ['-L', path]),
+    ['-accel', 'tcg,thread=multi'],
+    ['-cpu', 'qemu64'],
+    ['-M', 'q35'],
+    ['-smp', '2'],
+    ['-m', String(MEMORY_MEBIBYTES)],
+    ['-nodefaults', '-no-user-config'],
+    ['-display', 'none'],
+    ['-kernel', guest.kernel],
+    ['-initrd', guest.initialRamDisk],
+    ['-append', 'root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off quiet panic=-1'],
+    // Unsafe for this machine's own power cuts alone: what the guest has written outlives QEMU.
+    ['-drive', `file=${join(folder, 'disk.raw')},format=raw,if=none,id=root,cache=unsafe`],
+    ['-device', 'virtio-blk-pci,drive=root'],
+    ['-drive', `file=${join(folder, 'settings.tar')},format=raw,if=none,id=settings,read-only=on`],
+    ['-device', 'virtio-blk-pci,drive=settings'],
+    ['-netdev', user.join(',')],
+    ['-device', 'virtio-net-pci,netdev=net,romfile='],
+    ['-device', 'virtio-rng-pci'],
+    ['-chardev', `file,id=console,path=${join(folder, 'console.log')},append=on`],
+    ['-serial', 'chardev:console'],
   ];
+  return flags.flat();
 }

@@ -108,9 +108,9 @@ export class CleanRequests {
     const node = this.#options.node();
     if (node === undefined) return undefined;
     const { uid, annotations } = node;
-    const lastClean = decodeLastClean(annotations.get(nodeAnnotations.lastClean) ?? '');
     // Another Node of the same name has its own history.
     if (this.#own?.uid !== uid) {
+      const lastClean = decodeLastClean(annotations.get(nodeAnnotations.lastClean) ?? '');
       const handled = annotations.get(nodeAnnotations.cleanHandled);
       this.#own = { uid, handled, done: doneRequest(lastClean.ok ? lastClean.value : undefined) };
     }

@@ -5,7 +5,7 @@ import type { AuditEvent } from './audit.ts';
 import type { Clients } from './clients.ts';
 
 /** Who may what, as the chart's list has it: `agent`, what it asks for besides where `reboots` are on, a `person` with the commands, and with those about reboots. */
-type Role = 'agent' | 'reboots' | 'ownersGuarded' | 'person' | 'personReboots';
+type Role = 'agent' | 'reboots' | 'ownersGuarded' | 'person' | 'personReboots' | 'personUninstall';
 
 interface Rule {
   readonly apiGroups: readonly string[];

@@ -9,7 +9,7 @@ export function commandsOfPage(name: string): ReadonlyMap<string, readonly strin
   let heading = '';
   for (const line of textOfPage(name).split('\n')) {
     heading = /^#+ (.*)$/.exec(line)?.[1] ?? heading;
-    const command = /^(?: {4}|\| `)((?:kubectl|nodetender) (?:\\\||[^`\n])*?)(?:$|`)/
+    const command = /^(?: {4}|\| `)((?:helm|kubectl|nodetender) (?:\\\||[^`\n])*?)(?:$|`)/
       .exec(line)?.[1]
       ?.replaceAll('\\|', '|');
     if (command === undefined) continue;

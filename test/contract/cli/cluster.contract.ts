@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from 'vitest
 
 import { describeClean } from './cluster/clean.ts';
 import { describeNodes } from './cluster/nodes.ts';
+import { describePages } from './cluster/pages.ts';
 import { describeReboots } from './cluster/reboots.ts';
 import { type ClusterUnderTest, CommandsSetting } from './cluster/setting.ts';
 import { describeStops } from './cluster/stops.ts';
@@ -33,5 +34,6 @@ export function describeClusterCommands(name: string, start: () => Promise<Clust
     describeReboots(setting);
     describeUninstall(setting);
     describeUsage(setting);
+    describePages(setting);
   });
 }

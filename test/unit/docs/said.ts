@@ -95,7 +95,7 @@ const sentinel = {
   kind: 'sentinel',
   sinceMs: NOW_MS - HOUR_MS,
   settledForMs: HOUR_MS,
-  olderThanBoot: false,
+  writtenAtMs: NOW_MS - HOUR_MS,
   packages: [],
 } as const;
 const usualNode: NonNullable<Observation['node']> = {

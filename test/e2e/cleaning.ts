@@ -1,25 +1,40 @@
 import { describe, expect, it } from 'vitest';
 
+import type { LastClean } from '../../agent/cluster/records.ts';
 import { eventually } from '../harness/eventually.ts';
 import { imageListPath } from '../harness/imagelistagents.ts';
+import type { TwoNodes } from '../harness/twonodes/cluster.ts';
 import { type Installation, namespace } from './installation.ts';
+import type { InstalledNode } from './installednode.ts';
 
-const DEADLINE_MS = 120_000;
-const kept = 'registry.example/excluded:1';
+/** An image is left alone in its first minute, and the schedule here is each minute. */
+const DEADLINE_MS = 180_000;
 
-/** Cleaning of both nodes, in every way that starts it. The first by schedule: each minute. */
+const stale = 'registry.example/stale:1';
+const kept = 'registry.example/kept:1';
+const listed = 'registry.example/listed:1';
+const asked = 'registry.example/asked:1';
+
+/** Images that nothing uses, and lists of those to keep: one that stays, and one that a test takes away. */
+export async function prepareCleaning({ nodes, plane }: TwoNodes): Promise<void> {
+  await Promise.all(nodes.map((node) => node.importImages(stale, kept, listed, asked)));
+  await plane.api.create('/api/v1/namespaces', { metadata: { name: namespace } });
+  const lists = { always: [kept], 'for-now': [listed, asked] };
+  for (const [name, excluded] of Object.entries(lists)) {
+    await plane.api.create(`/api/v1/namespaces/${namespace}/configmaps`, {
+      metadata: { name, labels: { 'eraser.sh/exclude.list': 'true' } },
+      data: { 'list.json': JSON.stringify({ excluded }) },
+    });
+  }
+}
+
+/** Cleaning of both nodes, in every way that starts it. First by schedule: each minute. */
 export function cleaning(installation: () => Installation): void {
   describe('cleaning', () => {
-    it('goes by schedule, and spares what an exclusion list names', async () => {
-      const { cluster } = installation();
-      await cluster.plane.api.create(`/api/v1/namespaces/${namespace}/configmaps`, {
-        metadata: { name: 'keep-these', labels: { 'eraser.sh/exclude.list': 'true' } },
-        data: { 'list.json': JSON.stringify({ excluded: [kept] }) },
-      });
-      await importEverywhere(installation(), kept, 'registry.example/stale:1');
-      await untilGone(installation(), 'registry.example/stale:1');
+    it('goes by schedule, and spares what exclusion lists name', async () => {
       for (const node of installation().nodes) {
-        expect(await node.real.imageTags()).toContain(kept);
+        await untilGone(node, stale);
+        expect(await node.real.imageTags()).toEqual(expect.arrayContaining([kept, listed, asked]));
         expect(await node.lastClean()).toMatchObject({ trigger: 'schedule', outcome: 'done' });
       }
     });
@@ -28,67 +43,71 @@ export function cleaning(installation: () => Installation): void {
       const before = await installation().pods();
       await installation().upgrade({ every: '366d' });
       for (const node of installation().nodes) {
-        await eventually(
-          `${node.name} has nothing to do for long`,
+        const nothingToDo = async (): Promise<boolean> =>
+          Date.parse((await node.status())?.nextRunAt ?? '') > Date.now() + 86_400_000;
+        await eventually(`${node.name} has nothing to do for long`, nothingToDo, DEADLINE_MS);
+      }
+      const uids = (await installation().pods()).map(({ metadata }) => metadata.uid);
+      expect(uids).toEqual(before.map(({ metadata }) => metadata.uid));
+    });
+
+    it('is told by a dry run, which follows exclusion lists as they change', async () => {
+      await installation().cluster.plane.api.delete(`/api/v1/namespaces/${namespace}/configmaps/for-now`);
+      for (const node of installation().nodes) {
+        const told = await eventually(
+          `${node.name} would remove what is not excluded any more`,
           async () => {
-            const next = (await node.status())?.nextRunAt ?? null;
-            return next !== null && Date.parse(next) > Date.now() + 86_400_000;
+            const result = await cleaned(node, `dry-run-${Date.now()}`);
+            return result.removed === 2 ? result : undefined;
           },
           DEADLINE_MS,
         );
-      }
-      expect((await installation().pods()).map(({ metadata }) => metadata.uid)).toEqual(
-        before.map(({ metadata }) => metadata.uid),
-      );
-    });
-
-    it('goes by an annotation', async () => {
-      await importEverywhere(installation(), 'registry.example/asked:1');
-      for (const node of installation().nodes) await node.annotate({ 'nodetender.dev/clean': 'e2e-1' });
-      for (const node of installation().nodes) {
-        expect(await node.untilDone('e2e-1')).toMatchObject({ trigger: 'annotation', outcome: 'done' });
-        const tags = await node.real.imageTags();
-        expect(tags).not.toContain('registry.example/asked:1');
-        expect(tags).toEqual(expect.arrayContaining([kept, 'localhost/nodetender:test']));
+        expect(told).toMatchObject({ dryRun: true, images: expect.arrayContaining([listed, asked]) });
+        expect(await node.real.imageTags()).toEqual(expect.arrayContaining([kept, listed, asked]));
       }
     });
 
     it('goes by an ImageList, which removes what it names and no more', async () => {
       const { api } = installation().cluster.plane;
-      await importEverywhere(installation(), 'registry.example/listed:1', 'registry.example/unlisted:1');
       await api.create('/apis/eraser.sh/v1/imagelists', {
         apiVersion: 'eraser.sh/v1',
         kind: 'ImageList',
         metadata: { name: 'imagelist' },
-        spec: { images: ['registry.example/listed:1', kept] },
+        spec: { images: [listed, kept] },
       });
-      await untilGone(installation(), 'registry.example/listed:1');
       const done = await eventually(
         'the ImageList says that both nodes are done',
         async () => {
-          const { status } = (await api.get(imageListPath)) as { status?: { success?: number } };
-          return status?.success === 2 ? status : undefined;
+          const { status } = (await api.get(imageListPath)) as { status?: object };
+          return status !== undefined && 'timestamp' in status ? status : undefined;
         },
         DEADLINE_MS,
       );
       expect(done).toMatchObject({ success: 2, failed: 0, skipped: 0 });
-      for (const node of installation().cluster.nodes) {
-        expect(await node.imageTags()).toEqual(expect.arrayContaining([kept, 'registry.example/unlisted:1']));
+      for (const node of installation().nodes) {
+        const tags = await node.real.imageTags();
+        expect(tags).not.toContain(listed);
+        expect(tags).toEqual(expect.arrayContaining([kept, asked]));
+      }
+    });
+
+    it('goes by an annotation, and leaves what pods use', async () => {
+      for (const node of installation().nodes) {
+        expect(await cleaned(node, 'now-please')).toMatchObject({ trigger: 'annotation', outcome: 'done', removed: 1 });
+        const tags = await node.real.imageTags();
+        expect(tags).not.toContain(asked);
+        expect(tags).toEqual(expect.arrayContaining([kept, 'localhost/nodetender:test']));
       }
     });
   });
 }
 
-async function importEverywhere({ cluster }: Installation, ...tags: readonly string[]): Promise<void> {
-  await Promise.all(cluster.nodes.map((node) => node.importImages(...tags)));
+/** What an annotation with this value has brought about. */
+async function cleaned(node: InstalledNode, request: string): Promise<LastClean> {
+  await node.annotate({ 'nodetender.dev/clean': request });
+  return await node.untilDone(request);
 }
 
-async function untilGone({ cluster }: Installation, tag: string): Promise<void> {
-  for (const node of cluster.nodes) {
-    await eventually(
-      `${tag} is gone from ${node.name}`,
-      async () => !(await node.imageTags()).includes(tag),
-      DEADLINE_MS,
-    );
-  }
+async function untilGone({ name, real }: InstalledNode, tag: string): Promise<void> {
+  await eventually(`${tag} is gone from ${name}`, async () => !(await real.imageTags()).includes(tag), DEADLINE_MS);
 }

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 
-import { cleaning } from './cleaning.ts';
+import { cleaning, prepareCleaning } from './cleaning.ts';
+import { cost } from './cost.ts';
 import { Installation } from './installation.ts';
+import { permissions } from './permissions.ts';
+import { removal } from './removal.ts';
 import { rolling } from './rolling.ts';
 
 /** What a user installs, on two real kubelets: the sections go one after the other, on one cluster. */
@@ -10,7 +13,7 @@ describe('the chart on a real cluster', () => {
   const installed = (): Installation => installation;
 
   beforeAll(async () => {
-    installation = await Installation.launch({ cron: '* * * * *' });
+    installation = await Installation.launch({ cron: '* * * * *' }, prepareCleaning);
     console.log('milliseconds from nothing:', installation.took);
   });
   afterAll(async () => {
@@ -18,5 +21,8 @@ describe('the chart on a real cluster', () => {
   });
 
   cleaning(installed);
+  cost(installed);
   rolling(installed);
+  permissions(installed);
+  removal(installed);
 });

@@ -1,4 +1,4 @@
-import { agentImage } from '../harness/agentimage.ts';
+import { type AgentImage, agentImage } from '../harness/agentimage.ts';
 import { agentPort } from '../harness/agentport.ts';
 import type { Json } from '../harness/api.ts';
 import type { AuditEvent } from '../harness/audit.ts';
@@ -34,16 +34,18 @@ export class Installation {
   readonly nodes: readonly InstalledNode[];
   /** From nothing to each step, in milliseconds. */
   readonly took: Readonly<Record<string, number>>;
+  readonly #image: AgentImage;
   readonly #witnesses: RollWitness[] = [];
 
-  private constructor(cluster: TwoNodes, took: Readonly<Record<string, number>>) {
+  private constructor(cluster: TwoNodes, took: Readonly<Record<string, number>>, image: AgentImage) {
+    this.#image = image;
     this.cluster = cluster;
     this.took = took;
     this.nodes = cluster.nodes.map((node) => new InstalledNode(cluster.plane.clients, node));
   }
 
-  /** Its agents run and are ready. */
-  static async launch(schedule: Schedule): Promise<Installation> {
+  /** Its agents run and are ready. `prepare` is done before they are installed. */
+  static async launch(schedule: Schedule, prepare: (cluster: TwoNodes) => Promise<void>): Promise<Installation> {
     const image = await agentImage();
     const startedMs = performance.now();
     const cluster = await TwoNodes.launch();
@@ -54,14 +56,10 @@ export class Installation {
       };
       await Promise.all(cluster.nodes.map((node) => node.importArchive(image.archive)));
       reached('image on both nodes');
-      const [repository = '', tag = ''] = image.reference.split(':');
-      const installation = new Installation(cluster, took);
-      await installation.#helm(
-        'install',
-        '--create-namespace',
-        ...valuesArgument({ image: { repository, tag } }),
-        ...configured(schedule),
-      );
+      await prepare(cluster);
+      reached('images to clean');
+      const installation = new Installation(cluster, took, image);
+      await installation.#helm('install', schedule);
       reached('chart installed');
       await installation.#agents('Running');
       reached('both agents Running');
@@ -76,7 +74,7 @@ export class Installation {
 
   /** `helm upgrade` with another schedule, or with other values. */
   async upgrade(schedule: Schedule, values: Json = {}): Promise<void> {
-    await this.#helm('upgrade', '--reuse-values', ...valuesArgument(values), ...configured(schedule));
+    await this.#helm('upgrade', schedule, values);
   }
 
   async uninstall(): Promise<void> {
@@ -147,16 +145,13 @@ export class Installation {
     );
   }
 
-  async #helm(command: 'install' | 'upgrade', ...args: readonly string[]): Promise<void> {
-    await helm([command, 'nodetender', chart, '--namespace', namespace, ...args], {
-      clients: this.cluster.plane.clients,
-    });
+  async #helm(command: 'install' | 'upgrade', schedule: Schedule, values: Json = {}): Promise<void> {
+    const [repository = '', tag = ''] = this.#image.reference.split(':');
+    const config = { ...soon, images: { ...soon.images, schedule: { ...schedule, jitter: '0s' } } };
+    const given = valuesArgument({ image: { repository, tag }, config, ...values });
+    const { clients } = this.cluster.plane;
+    await helm([command, 'nodetender', chart, '--namespace', namespace, ...given], { clients });
   }
-}
-
-function configured(schedule: Schedule): readonly string[] {
-  const config = { ...soon, images: { ...soon.images, schedule: { ...schedule, jitter: '0s' } } };
-  return valuesArgument({ config });
 }
 
 interface DaemonSet {

@@ -180,7 +180,11 @@ export const rebootSection = section(
     signal: field(count(1, 64), 39, 'The signal; 39 is SIGRTMIN+5, which systemd takes for a reboot.'),
     command: field(filledList(argument, MAX_ARGUMENTS), ['/bin/systemctl', 'reboot'], 'The command and its arguments.'),
     delay: field(duration('0s', '1d'), '0s', 'Pause between drain and reboot.'),
-    deadline: field(duration('1m', '1d'), '10m', 'A reboot that has not ended the agent after this long has failed.'),
+    deadline: field(
+      duration('1m', '1d'),
+      '10m',
+      'A reboot that has not ended the agent after this long has failed, unless logind shows that it is coming.',
+    ),
     backoff: section(
       'How long a node waits after a reboot that failed or was undone, doubling.',
       {

@@ -25,17 +25,31 @@ export async function askShutdownBlocks(bus: BusConnection): Promise<readonly In
   });
 }
 
-/** Whether logind is carrying out a shutdown, which includes the time that inhibitors of mode `delay` get. */
+/**
+ * Whether logind is carrying out a shutdown, which includes the time that inhibitors of mode `delay` get, or will at a time that
+ * somebody has set: a command that schedules one, as `shutdown -r +15`, has ended long before.
+ */
 export async function askPreparingForShutdown(bus: BusConnection): Promise<boolean> {
+  const isPreparing = await getProperty(bus, 'PreparingForShutdown');
+  if (typeof isPreparing !== 'boolean') throw malformed('a property PreparingForShutdown that is not a boolean');
+  if (isPreparing) return true;
+  const scheduled = await getProperty(bus, 'ScheduledShutdown');
+  const [kind] = Array.isArray(scheduled) ? (scheduled as readonly Value[]) : [];
+  if (typeof kind !== 'string') throw malformed('a property ScheduledShutdown that does not begin with a text');
+  return endsBoot.has(kind);
+}
+
+/** Of a schedule; there are trials, too, such as `dry-reboot`, and nothing is the empty text. */
+const endsBoot = new Set(['reboot', 'poweroff', 'halt', 'kexec']);
+
+async function getProperty(bus: BusConnection, name: string): Promise<Value | undefined> {
   const [answer] = await callLogind(bus, {
     interface: 'org.freedesktop.DBus.Properties',
     member: 'Get',
     signature: 'ss',
-    body: [MANAGER, 'PreparingForShutdown'],
+    body: [MANAGER, name],
   });
-  const value = typeof answer === 'object' && 'value' in answer ? answer.value : undefined;
-  if (typeof value !== 'boolean') throw malformed('a property PreparingForShutdown that is not a boolean');
-  return value;
+  return typeof answer === 'object' && 'value' in answer ? answer.value : undefined;
 }
 
 /** Not interactive: there is nobody in front of a node who could type a password. */

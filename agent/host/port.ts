@@ -16,7 +16,10 @@ export interface HostPort {
    * Who forbids a shutdown for the moment. Empty where the host has no logind, and so nobody who could forbid it through it.
    */
   inhibitors(signal?: AbortSignal): Promise<readonly Inhibitor[]>;
-  /** Whether a shutdown is under way. Undefined where the host has no logind to tell. */
+  /**
+   * Whether a shutdown is under way, or logind has one scheduled, as after `shutdown -r +15`. Undefined where the host has no logind
+   * to tell.
+   */
   preparingForShutdown(signal?: AbortSignal): Promise<boolean | undefined>;
   /**
    * Asks for a reboot, after asking once more that nobody forbids it. Resolves when the host has accepted, which does not

@@ -63,7 +63,15 @@ const schema = z.object({
   softTaint: z.optional(z.string().check(z.maxLength(maxTaintLength))),
   failures: count,
   retryAt: z.optional(time),
-  lastReboot: z.optional(z.object({ bootId: name, at: time, judged: z.boolean(), needWrittenAt: z.optional(time) })),
+  lastReboot: z.optional(
+    z.object({
+      bootId: name,
+      at: time,
+      judged: z.boolean(),
+      needWrittenAt: z.optional(time),
+      announced: z.optional(z.boolean()),
+    }),
+  ),
   inVain: count,
   requestHandled: z.optional(name),
 });
@@ -205,13 +213,13 @@ function needOf({ kind, since, packages, request, writtenAt }: NonNullable<Json[
   };
 }
 
-function recordedReboot({ bootId, atMs, judged, needWrittenAtMs }: LastReboot): NonNullable<Json['lastReboot']> {
-  return { bootId, at: iso(atMs), judged, needWrittenAt: isoOrNone(needWrittenAtMs) };
+function recordedReboot({ atMs, needWrittenAtMs, ...same }: LastReboot): NonNullable<Json['lastReboot']> {
+  return { ...same, at: iso(atMs), needWrittenAt: isoOrNone(needWrittenAtMs) };
 }
 
-function rebootOf({ bootId, at, judged, needWrittenAt }: NonNullable<Json['lastReboot']>): LastReboot {
+function rebootOf({ at, needWrittenAt, ...same }: NonNullable<Json['lastReboot']>): LastReboot {
   const needWrittenAtMs = needWrittenAt === undefined ? undefined : Date.parse(needWrittenAt);
-  return { bootId, atMs: Date.parse(at), judged, needWrittenAtMs };
+  return { ...same, atMs: Date.parse(at), needWrittenAtMs };
 }
 
 function isoOrNone(ms: number | undefined): string | undefined {

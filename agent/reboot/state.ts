@@ -145,6 +145,8 @@ export interface LastReboot {
   readonly judged: boolean;
   /** `writtenAtMs` of the need before it: a sentinel that has the same is one that the reboot did not take away. */
   readonly needWrittenAtMs?: number | undefined;
+  /** Whether it came after a cordon of this agent, of which other workloads know; undefined in records of agents before. */
+  readonly announced?: boolean | undefined;
 }
 
 export interface Blocker {
@@ -294,8 +296,11 @@ export type Effect =
   | { readonly kind: 'confirm'; readonly slot: string }
   /** Hand on. Fed back: `lock`. */
   | { readonly kind: 'release'; readonly slot: string }
-  /** See that a drain runs, with no effect where one does. Fed back: `drain`, each time that its figures change. */
-  | { readonly kind: 'drain' }
+  /**
+   * See that a drain runs, with no effect where one does. It has run for `ranForMs` in earlier lives, which counts for its time.
+   * Fed back: `drain`, each time that its figures change.
+   */
+  | { readonly kind: 'drain'; readonly ranForMs: number }
   /** See that none runs any more. Fed back: `drain` of kind none, when no request of it is under way. */
   | { readonly kind: 'stop-drain' }
   /** Ask for inhibitors once more, then order the reboot. Fed back: `rebootCall`. */

@@ -98,6 +98,13 @@ export function describeHostContract(name: string, start: () => Promise<HostUnde
       expect(await port.preparingForShutdown()).toBe(true);
     });
 
+    it('shows a reboot that is scheduled, as by a command that has ended', async () => {
+      host.scheduledShutdown = 'reboot';
+      expect(await port.preparingForShutdown()).toBe(true);
+      host.scheduledShutdown = 'dry-reboot';
+      expect(await port.preparingForShutdown()).toBe(false);
+    });
+
     it('shows a reboot that was accepted and does not happen', async () => {
       host.outcomes.push('ignored');
       const { bootId } = await port.boot();

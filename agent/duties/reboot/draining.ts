@@ -48,13 +48,13 @@ export class Draining {
     }
   }
 
-  /** Without effect where one runs or has ended. */
-  start(signal: AbortSignal): void {
+  /** Without effect where one runs or has ended. In earlier lives of the agent it has run for `ranForMs`. */
+  start(ranForMs: number, signal: AbortSignal): void {
     if (this.#facts.kind !== 'none') return;
     const stop = new AbortController();
     this.#facts = { kind: 'running', podsLeft: 0, blockedBy: [], unchangedForMs: 0 };
     this.#asOfMs = this.#options.clock.monotonicMs();
-    this.#running = { stop, ended: this.#run(AbortSignal.any([signal, stop.signal])) };
+    this.#running = { stop, ended: this.#run(ranForMs, AbortSignal.any([signal, stop.signal])) };
   }
 
   /** Resolves when no request of it is under way. */
@@ -65,7 +65,7 @@ export class Draining {
     this.#set({ kind: 'none' });
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
+  async #run(ranForMs: number, signal: AbortSignal): Promise<void> {
     const { options, clock, log, port, nodeName, random, onWarning, watcher } = this.#options;
     const beganAtMs = clock.monotonicMs();
     let isWarned = false;
@@ -74,7 +74,7 @@ export class Draining {
       nodeName,
       clock,
       random,
-      options: options(),
+      options: withTimeLeft(options(), ranForMs),
       onEviction: (result) => watcher?.evictionAnswered(result),
       onProgress: ({ left, obstacles, warning }) => {
         // The first names the most pods: it changes with each that goes.
@@ -102,6 +102,15 @@ export class Draining {
     this.#facts = facts;
     this.#options.onChange();
   }
+}
+
+/** However late an agent comes back, it sees whether the pods have gone meanwhile. */
+const leastTimeMs = 30_000;
+
+function withTimeLeft(options: DrainOptions, ranForMs: number): DrainOptions {
+  const { timeoutMs } = options;
+  if (timeoutMs === undefined || ranForMs === 0) return options;
+  return { ...options, timeoutMs: Math.max(timeoutMs - ranForMs, Math.min(timeoutMs, leastTimeMs)) };
 }
 
 function factsOf(outcome: DrainOutcome): DrainFacts {

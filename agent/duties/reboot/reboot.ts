@@ -255,7 +255,7 @@ export class RebootDuty {
         await lock?.release(effect.slot, signal);
         return;
       case 'drain':
-        this.#draining.start(signal);
+        this.#draining.start(effect.ranForMs, signal);
         return;
       case 'stop-drain':
         await this.#draining.stop();

@@ -90,7 +90,9 @@ function refuseChanged(found: NodeObject, seen: NodeView): void {
 function votersOf(before: State, after: State, { hooks }: StateWrite['config']) {
   // Also where somebody has cordoned it already, and the cordon is no write of ours.
   if (after.phase === 'cordoned' && before.phase === 'waiting') return hooks.before;
-  if (after.phase === 'verifying' && before.phase !== 'verifying') return hooks.after;
+  // Each boot of a node that has yet to show that it is well is asked about anew.
+  const isOfReboot = after.phase === 'verifying' && after.bootId !== before.bootId;
+  if (isOfReboot && after.lastReboot?.announced !== false) return hooks.after;
   return { annotations: [], pods: [] };
 }
 

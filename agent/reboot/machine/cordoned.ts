@@ -37,7 +37,10 @@ export function cordoned(moment: Moment): Step {
   return step(moment, {
     reason: { code: 'pods-leaving', text: 'the pods are being evicted' },
     change: { phase: 'draining', retryAtMs: undefined },
-    effects: [{ kind: 'notify', message: 'drain', text: 'the pods are being evicted' }, { kind: 'drain' }],
+    effects: [
+      { kind: 'notify', message: 'drain', text: 'the pods are being evicted' },
+      { kind: 'drain', ranForMs: 0 },
+    ],
   });
 }
 

@@ -14,11 +14,7 @@ export function draining(moment: Moment): Step {
   const { drain } = facts;
   switch (drain.kind) {
     case 'none':
-      return step(moment, {
-        reason: { code: 'pods-leaving', text: 'the pods are being evicted' },
-        change: { retryAtMs: undefined },
-        effects: [{ kind: 'drain' }],
-      });
+      return begin(moment);
     case 'running':
       return underWay(moment, drain);
     case 'failed':
@@ -29,6 +25,17 @@ export function draining(moment: Moment): Step {
     default:
       return drain satisfies never;
   }
+}
+
+/** Where an earlier life has begun it already, its time goes on; the clock may have been set back since. */
+function begin(moment: Moment): Step {
+  const { state, facts } = moment;
+  const isNewTry = state.retryAtMs !== undefined;
+  return step(moment, {
+    reason: { code: 'pods-leaving', text: 'the pods are being evicted' },
+    change: isNewTry ? { retryAtMs: undefined, sinceMs: facts.nowMs } : {},
+    effects: [{ kind: 'drain', ranForMs: isNewTry ? 0 : Math.max(0, facts.nowMs - state.sinceMs) }],
+  });
 }
 
 /** A pod in the way of which nothing moves for so long is worth a word; budgets that let pods go one by one are not. */

@@ -1,4 +1,4 @@
-import type { Effect, Reason, ReasonCode, Step } from '../state.ts';
+import type { Effect, Phase, Reason, ReasonCode, State, Step } from '../state.ts';
 import { givingBack, release } from './givingback.ts';
 import { ASK_EVERY_MS, blockersInWords, freshAnswers, gatesOf, hasOurCordon, type Moment } from './moment.ts';
 import { judgement } from './need.ts';
@@ -8,6 +8,7 @@ import { step } from './step.ts';
 export function rebooted(moment: Moment): Step {
   const { state, facts } = moment;
   const { bootId, nowMs } = facts;
+  const needWrittenAtMs = state.need?.writtenAtMs;
   return step(moment, {
     reason: { code: 'boot-id-changed', text: `rebooted: the boot ID is ${bootId}` },
     change: {
@@ -15,10 +16,18 @@ export function rebooted(moment: Moment): Step {
       // A host that goes down again meanwhile begins its proof anew.
       sinceMs: nowMs,
       bootId,
-      lastReboot: { bootId, atMs: nowMs, judged: false, needWrittenAtMs: state.need?.writtenAtMs },
+      lastReboot: { bootId, atMs: nowMs, judged: false, needWrittenAtMs, announced: isAnnounced(state) },
       requestHandled: state.need?.request ?? state.requestHandled,
     },
   });
+}
+
+const prepared: ReadonlySet<Phase> = new Set(['cordoned', 'draining', 'rebooting']);
+
+/** A reboot that follows from `state`. Whoever has not been told of one has nothing to say to its end. */
+function isAnnounced({ phase, cordonedByUs, lastReboot }: State): boolean {
+  if (phase === 'verifying') return lastReboot?.announced !== false;
+  return prepared.has(phase) || cordonedByUs;
 }
 
 /** Says nothing against the node. */
@@ -49,7 +58,7 @@ interface Missing {
 }
 
 function notWell(moment: Moment): Missing | undefined {
-  const { facts, node, settings } = moment;
+  const { state, facts, node, settings } = moment;
   const { nowMs } = facts;
   if (node.reportedBootId !== facts.bootId) {
     return { reason: { code: 'node-not-ready', text: 'the kubelet has not reported since the reboot' } };
@@ -59,7 +68,8 @@ function notWell(moment: Moment): Missing | undefined {
     const untilMs = nowMs + settings.soakMs - node.readyForMs;
     return { reason: { code: 'soaking', text: 'the node is Ready; it has to stay so for a while' }, untilMs };
   }
-  return answerMissing(moment, 'health', 'health-pending') ?? answerMissing(moment, 'after-reboot', 'hooks-pending');
+  const sick = answerMissing(moment, 'health', 'health-pending');
+  return sick ?? (isAnnounced(state) ? answerMissing(moment, 'after-reboot', 'hooks-pending') : undefined);
 }
 
 function answerMissing(

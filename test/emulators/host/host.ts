@@ -42,6 +42,8 @@ export class EmulatedHost {
   readonly clock: Clock;
   /** What logind says to CanReboot. */
   canReboot = 'yes';
+  /** Of what kind the shutdown is that somebody has scheduled; empty: nobody has. */
+  scheduledShutdown = '';
   /** False: there is a bus, and no logind on it. */
   hasLogind = true;
   /** Logind takes every question and answers none. */

@@ -29,7 +29,8 @@ export function inMemoryHostPort(host: EmulatedHost): HostPort {
       }
     },
     inhibitors: (signal) => ask(signal, () => blocks(host)),
-    preparingForShutdown: (signal) => ask(signal, () => host.state === 'going-down'),
+    preparingForShutdown: (signal) =>
+      ask(signal, () => host.state === 'going-down' || host.scheduledShutdown === 'reboot'),
     reboot: (signal) =>
       ask(signal, () => {
         const inhibitors = blocks(host);

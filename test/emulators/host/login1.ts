@@ -21,14 +21,20 @@ export function answerAsLogin1(host: EmulatedHost, call: Message): Answer {
       return { signature: 'a(ssssuu)', body: [list] };
     }
     case 'org.freedesktop.DBus.Properties.Get(ss)':
-      return call.body[1] === 'PreparingForShutdown'
-        ? { signature: 'v', body: [{ signature: 'b', value: host.state === 'going-down' }] }
-        : { errorName: 'org.freedesktop.DBus.Error.UnknownProperty', text: 'no such property' };
+      return answerProperty(host, call.body[1]);
     case 'org.freedesktop.login1.Manager.Reboot(b)':
       return call.body[0] === true ? refused('interactive') : answerReboot(host);
     default:
       return { errorName: 'org.freedesktop.DBus.Error.UnknownMethod', text: `no method ${call.member}` };
   }
+}
+
+function answerProperty(host: EmulatedHost, name: Value | undefined): Answer {
+  if (name === 'PreparingForShutdown')
+    return { signature: 'v', body: [{ signature: 'b', value: host.state === 'going-down' }] };
+  if (name === 'ScheduledShutdown')
+    return { signature: 'v', body: [{ signature: '(st)', value: [host.scheduledShutdown, 0n] }] };
+  return { errorName: 'org.freedesktop.DBus.Error.UnknownProperty', text: 'no such property' };
 }
 
 function answerReboot(host: EmulatedHost): Answer {

@@ -148,7 +148,7 @@ export class Stage {
         slot.holder = undefined;
         return true;
       case 'drain':
-        if (life.drain.kind === 'none') this.#beginDrain(life);
+        if (life.drain.kind === 'none') this.#beginDrain(life, effect.ranForMs);
         return true;
       case 'stop-drain':
         life.drain = { kind: 'none' };
@@ -195,11 +195,11 @@ export class Stage {
     });
   }
 
-  #beginDrain(life: AgentLife): void {
+  #beginDrain(life: AgentLife, ranForMs: number): void {
     const drain = { kind: 'running', sinceMs: this.#nowMs } as const;
     const { pods } = this.around;
     life.drain = drain;
-    this.later(pods.giveUpAfterMs, () => {
+    this.later(pods.giveUpAfterMs - ranForMs, () => {
       if (life.drain === drain) life.drain = { kind: 'failed', atMs: this.#nowMs };
     });
     this.letPodsLeave();

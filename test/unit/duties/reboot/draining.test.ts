@@ -34,8 +34,8 @@ describe('the drain beside the machine', () => {
   it('runs once, tells how far it is and since when, and that it is done', async () => {
     const pod = await cluster.clock.run(cluster.pod('web-1'));
     expect(draining.facts()).toEqual({ kind: 'none' });
-    draining.start(forever);
-    draining.start(forever);
+    draining.start(0, forever);
+    draining.start(0, forever);
     await cluster.clock.advance(500);
     expect(draining.facts()).toMatchObject({ kind: 'running', podsLeft: 1, unchangedForMs: 500 });
     await cluster.clock.advance(10_000);
@@ -48,7 +48,7 @@ describe('the drain beside the machine', () => {
   it('says why it has failed and for how long it has, until it is stopped', async () => {
     cluster.stuck.add('web-1');
     await cluster.clock.run(cluster.pod('web-1'));
-    draining.start(forever);
+    draining.start(0, forever);
     await cluster.clock.advance(70_000);
     expect(draining.facts()).toMatchObject({ kind: 'failed', failedForMs: 10_000 });
     expect(draining.facts()).toHaveProperty('reason', expect.stringContaining('default/web-1: still ending'));
@@ -59,7 +59,7 @@ describe('the drain beside the machine', () => {
   it('has no request under way any more when it has been stopped', async () => {
     await cluster.clock.run(cluster.pod('web-1'));
     cluster.server.faults.add({ matches: ({ subresource }) => subresource === 'eviction', latencyMs: 5_000 });
-    draining.start(forever);
+    draining.start(0, forever);
     await cluster.clock.advance(1_000);
     let whenStopped: string[] = [];
     const stop = async (): Promise<void> => {
@@ -70,5 +70,18 @@ describe('the drain beside the machine', () => {
     expect(whenStopped).toEqual([expect.stringMatching(/^stopped/)]);
     expect(cluster.server.watchCount).toBe(0);
     expect(draining.facts()).toEqual({ kind: 'none' });
+  });
+
+  it.each([
+    { ranForMs: 20_000, leftMs: 40_000, what: 'goes on from the time of an earlier life' },
+    { ranForMs: 3_600_000, leftMs: 30_000, what: 'looks at the pods for a while though its time is long over' },
+  ])('$what', async ({ ranForMs, leftMs }) => {
+    cluster.stuck.add('web-1');
+    await cluster.clock.run(cluster.pod('web-1'));
+    draining.start(ranForMs, forever);
+    await cluster.clock.advance(leftMs - 1_000);
+    expect(draining.facts()).toMatchObject({ kind: 'running' });
+    await cluster.clock.advance(2_000);
+    expect(draining.facts()).toMatchObject({ kind: 'failed' });
   });
 });

@@ -128,4 +128,18 @@ describe('the write of a state', () => {
     before = { ...before, phase: 'rebooting' };
     expect((await write('record', { phase: 'cordoned' })).metadata.annotations).toHaveProperty('example.com/ok');
   });
+
+  it.each([
+    { what: 'the first boot', from: 'rebooting', announced: true, stays: false },
+    { what: 'a second one before the first was proven', from: 'verifying', announced: true, stays: false },
+    { what: 'a boot that nobody was told of', from: 'waiting', announced: false, stays: true },
+  ] as const)('asks anew after $what', async ({ from, announced, stays }) => {
+    await change({ metadata: { annotations: { 'example.com/ok': 'true' } } });
+    seen = viewOfNode(await clock.run(port.get(nodes, { name: 'node-1' })));
+    config = parseConfig('reboot: {hooks: {after: {annotations: [example.com/ok]}}}', 'test').reboot;
+    before = { ...before, phase: from, bootId: 'boot-1' };
+    const lastReboot = { bootId: 'boot-2', atMs: clock.nowMs(), judged: false, announced };
+    const { metadata } = await write('record', { phase: 'verifying', bootId: 'boot-2', lastReboot });
+    expect(Object.keys(metadata.annotations ?? {}).includes('example.com/ok')).toBe(stays);
+  });
 });

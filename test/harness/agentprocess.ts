@@ -27,6 +27,8 @@ export interface AgentSettings {
   };
   /** Reboots are on, of this host, by the `reboot` section of its configuration. */
   readonly reboots?: { readonly host: RebootingHost; readonly settings: object };
+  /** Where it serves its metrics; nowhere when left out. */
+  readonly httpAddress?: string;
   /** How far its wall clock is ahead of the real one. */
   readonly clockOffsetMs?: number;
 }
@@ -55,12 +57,12 @@ export class AgentProcess {
 
   /** Resolves when it has reached the runtime. */
   static async start(settings: AgentSettings): Promise<AgentProcess> {
-    const { endpoint, stateDirectory, images, cluster, reboots, clockOffsetMs = 0 } = settings;
+    const { endpoint, stateDirectory, images, cluster, reboots, httpAddress = '', clockOffsetMs = 0 } = settings;
     const config = join(stateDirectory, 'config.yaml');
     const content = {
       stateDirectory,
       runtime: { endpoint },
-      http: { address: '' },
+      http: { address: httpAddress },
       images,
       ...(cluster?.settings === undefined ? {} : { cluster: cluster.settings }),
       ...(reboots === undefined ? {} : { reboot: reboots.settings }),

@@ -20,6 +20,8 @@ export interface ClusterNodeOptions {
   /** The machine that its agent may reboot, and the `reboot` section of its configuration. */
   readonly reboots?: { readonly host: RebootingHost; readonly settings: object };
   readonly labels?: Readonly<Record<string, string>>;
+  /** Where its agent serves its metrics. */
+  readonly httpAddress?: string;
   /** Beside those that make an unused image of last week go at once. */
   readonly images?: object;
 }
@@ -59,7 +61,7 @@ export class ClusterNode extends MemberNode {
   }
 
   async startAgent(): Promise<AgentProcess> {
-    const { clients, access, cluster, reboots, images, name } = this.#options;
+    const { clients, access, cluster, reboots, images, name, httpAddress } = this.#options;
     this.#agent = await AgentProcess.start({
       endpoint: this.server.endpoint,
       stateDirectory: this.#folder,
@@ -70,6 +72,7 @@ export class ClusterNode extends MemberNode {
         ...(cluster === undefined ? {} : { settings: cluster }),
       },
       ...(reboots === undefined ? {} : { reboots }),
+      ...(httpAddress === undefined ? {} : { httpAddress }),
     });
     return this.#agent;
   }

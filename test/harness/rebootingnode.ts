@@ -10,6 +10,8 @@ export interface RebootingNodeOptions {
   /** The `reboot` section, beside what makes a reboot a matter of seconds. */
   readonly settings?: object;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Where its agent serves its metrics. */
+  readonly httpAddress?: string;
 }
 
 /** No wait longer than a second; what has a lower limit stays above it. */
@@ -38,7 +40,14 @@ export class RebootingNode {
   }
 
   /** The Node has reported its boot; the agent is yet to be started. */
-  static async create({ clients, name, access, settings = {}, labels }: RebootingNodeOptions): Promise<RebootingNode> {
+  static async create({
+    clients,
+    name,
+    access,
+    settings = {},
+    labels,
+    httpAddress,
+  }: RebootingNodeOptions): Promise<RebootingNode> {
     const host = await RebootingHost.start();
     try {
       const sentinel = { path: host.sentinelPath, settle: '0s', checkEvery: '10s' };
@@ -49,6 +58,7 @@ export class RebootingNode {
         cluster: { namespace: 'nodetender', settle: '0s' },
         reboots: { host, settings: { ...atOnce, sentinel, ...settings } },
         ...(labels === undefined ? {} : { labels }),
+        ...(httpAddress === undefined ? {} : { httpAddress }),
       });
       await node.reportBoot(host.machine.boot.bootId);
       return new RebootingNode(host, node);

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { installAdmissionPolicies, isTryOfPolicies } from './admissionpolicy.ts';
 import type { AuditEvent } from './audit.ts';
 import { kubernetesComponents } from './components.ts';
 import { ContainerdNode } from './containerdnode.ts';
@@ -27,7 +28,7 @@ const alwaysThere = [inUse.running, ...inUse.named];
 /**
  * The cluster that our pages speak of: a real API server, and the nodes web-1, web-2 (both `pool=web`) and db-1 with a
  * real containerd of either generation and an agent each. Agents and the person with the commands may do what the chart's
- * list says, and nothing else.
+ * list says and its policies let pass, and nothing else.
  */
 export class DocumentedCluster {
   readonly plane: ControlPlane;
@@ -54,6 +55,7 @@ export class DocumentedCluster {
       await clients.api.create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: agent.name } });
       await grant(clients, 'agent', agent);
       await grant(clients, 'person', person);
+      await installAdmissionPolicies(clients, {});
       await launch('web-1', 'web', '1.6');
       await launch('web-2', 'web', '2.x');
       await launch('db-1', 'db', '2.x');
@@ -113,7 +115,8 @@ export class DocumentedCluster {
 
   /** What all agents, or the person with the commands, have asked the API server for, as its audit log has it. */
   async requestsOf(role: 'agent' | 'person'): Promise<AuditEvent[]> {
-    return (await this.plane.auditEvents()).filter(({ user }) => user === userNames[role]);
+    const events = await this.plane.auditEvents();
+    return events.filter((event) => event.user === userNames[role] && !isTryOfPolicies(event));
   }
 
   async dispose(): Promise<void> {

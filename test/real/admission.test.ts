@@ -10,6 +10,7 @@ import { grant } from '../harness/permissions.ts';
 import {
   against,
   beyond,
+  earlierTaint,
   evictElsewhere,
   granted,
   grantedWhileOff,
@@ -24,6 +25,7 @@ import {
 /** The chart's admission policies on a real API server, and the token of an agent's pod in the wrong hands. */
 
 const account = { kind: 'ServiceAccount', name: 'nodetender' };
+const record = 'nodetender.dev/reboot-status';
 const config = {
   reboot: {
     enabled: true,
@@ -174,10 +176,18 @@ async function furnish(api: Api): Promise<void> {
     [other, 'there'],
   ] as const) {
     await api.create('/api/v1/nodes', {
-      metadata: { name, labels: { pool: 'web' }, annotations: { 'example.com/voted': 'true' } },
+      metadata: {
+        name,
+        labels: { pool: 'web' },
+        annotations: { 'example.com/voted': 'true', [record]: JSON.stringify({ softTaint: earlierTaint }) },
+      },
     });
+    const taints = [
+      { key: 'dedicated', effect: 'NoSchedule' },
+      { key: earlierTaint, effect: 'PreferNoSchedule' },
+    ];
     // In place of those that a new Node is given.
-    await api.merge(`/api/v1/nodes/${name}`, { spec: { taints: [{ key: 'dedicated', effect: 'NoSchedule' }] } });
+    await api.merge(`/api/v1/nodes/${name}`, { spec: { taints } });
     await api.create('/api/v1/namespaces/default/pods', {
       metadata: { name: pod },
       spec: { nodeName: name, containers },

@@ -13,6 +13,8 @@ export interface Try {
 const loadBalancers = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const scaleDown = 'cluster-autoscaler.kubernetes.io/scale-down-disabled';
 
+/** On both Nodes, put there by an agent. */
+export const earlierTaint = 'example.com/earlier';
 export const own = 'web-1';
 export const other = 'web-2';
 export const namespace = 'nodetender';
@@ -135,7 +137,7 @@ export const beyond: readonly Try[] = [
     what: 'add any other taint to its own Node',
     send: node(own, taints(['dedicated', 'NoSchedule'], ['node.kubernetes.io/out-of-service', 'NoExecute'])),
   },
-  { what: 'take any other taint off its own Node', send: node(own, { spec: { taints: null } }) },
+  { what: 'take any other taint off its own Node', send: node(own, taints([earlierTaint, 'PreferNoSchedule'])) },
   { what: 'set `spec.providerID` of its own Node', send: node(own, { spec: { providerID: 'x://y' } }) },
   { what: 'add a finalizer to its own Node', send: node(own, { metadata: { finalizers: ['example.com/x'] } }) },
   {
@@ -169,6 +171,10 @@ export const granted: readonly Try[] = [
         annotations: { [scaleDown]: 'true' },
       },
     }),
+  },
+  {
+    what: 'take off the taint that its record names, as the configuration may name another by now',
+    send: node(own, taints(['dedicated', 'NoSchedule'])),
   },
   { what: 'take off the votes of hooks', send: node(own, annotation('example.com/voted', null)) },
   {

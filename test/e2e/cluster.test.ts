@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 
-import { cleaning, prepareCleaning } from './cleaning.ts';
+import { cleaning, firstSchedule, prepareCleaning } from './cleaning.ts';
 import { cost } from './cost.ts';
 import { Installation } from './installation.ts';
 import { permissions } from './permissions.ts';
@@ -13,7 +13,7 @@ describe('the chart on a real cluster', () => {
   const installed = (): Installation => installation;
 
   beforeAll(async () => {
-    installation = await Installation.launch({ cron: '* * * * *' }, prepareCleaning);
+    installation = await Installation.launch(firstSchedule, prepareCleaning);
     console.log('milliseconds from nothing:', installation.took);
   });
   afterAll(async () => {

@@ -1,3 +1,5 @@
+import { glob, readFile } from 'node:fs/promises';
+
 import { type AgentImage, agentImage } from '../harness/agentimage.ts';
 import { agentPort } from '../harness/agentport.ts';
 import type { Json } from '../harness/api.ts';
@@ -26,7 +28,9 @@ const soon = {
 };
 
 /** When images are cleaned without being asked. */
-type Schedule = { readonly cron: string } | { readonly every: string };
+interface Schedule {
+  readonly every: string;
+}
 
 /** The chart, installed by helm with the image on a real cluster of two nodes. */
 export class Installation {
@@ -104,6 +108,12 @@ export class Installation {
       `/api/v1/namespaces/${namespace}/pods?labelSelector=app.kubernetes.io/name%3Dnodetender`,
     );
     return items as readonly Pod[];
+  }
+
+  /** What the agent of a node has written since it was installed there, as the kubelet keeps it. */
+  async log({ real }: InstalledNode): Promise<string> {
+    const files = await Array.fromAsync(glob(real.machine.path(`var/log/pods/${namespace}_*/agent/*.log`)));
+    return (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('');
   }
 
   /** A Node as it stands there. */

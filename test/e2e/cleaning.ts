@@ -7,7 +7,7 @@ import type { TwoNodes } from '../harness/twonodes/cluster.ts';
 import { type Installation, namespace } from './installation.ts';
 import type { InstalledNode } from './installednode.ts';
 
-/** An image is left alone in its first minute; the schedule comes a little later. */
+/** An image is left alone for two minutes after it is first seen: the second run is the one that removes it. */
 export const firstSchedule = { every: '70s' };
 
 const DEADLINE_MS = 180_000;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { cleaning, firstSchedule, prepareCleaning } from './cleaning.ts';
 import { cost } from './cost.ts';
 import { Installation } from './installation.ts';
+import { measured } from './measured.ts';
 import { permissions } from './permissions.ts';
 import { removal } from './removal.ts';
 import { rolling } from './rolling.ts';
@@ -14,7 +15,7 @@ describe('the chart on a real cluster', () => {
 
   beforeAll(async () => {
     installation = await Installation.launch(firstSchedule, prepareCleaning);
-    console.log('milliseconds from nothing:', installation.took);
+    measured('milliseconds from nothing', installation.took);
   });
   afterAll(async () => {
     await installation?.dispose();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { podMemory } from '../harness/twonodes/podmemory.ts';
 import type { Installation } from './installation.ts';
+import { measured } from './measured.ts';
 
 const QUIET_MS = 30_000;
 /** What the chart requests by default. */
@@ -17,7 +18,7 @@ export function cost(installation: () => Installation): void {
         const node = installation().cluster.nodes.find(({ name }) => name === pod.spec.nodeName);
         const memory = await podMemory(node?.machine.cgroup ?? '', pod.metadata.uid);
         const mebibytes = Object.entries(memory).map(([what, bytes]) => [what, Math.round(bytes / MEBIBYTE)]);
-        console.log(`memory of the pod on ${pod.spec.nodeName}, in MiB:`, Object.fromEntries(mebibytes));
+        measured(`memory of the pod on ${pod.spec.nodeName}, in MiB`, Object.fromEntries(mebibytes));
         expect(memory.workingSetBytes).toBeGreaterThan(MEBIBYTE);
         expect(memory.workingSetBytes).toBeLessThan(REQUESTED_BYTES);
       }
@@ -27,10 +28,8 @@ export function cost(installation: () => Installation): void {
       const before = (await installation().requests()).length;
       await delay(QUIET_MS);
       const made = (await installation().requests()).slice(before);
-      console.log(
-        `requests of both agents in ${QUIET_MS / 1000} s:`,
-        made.map(({ verb, uri }) => `${verb} ${uri}`),
-      );
+      const said = made.map(({ verb, uri }) => `${verb} ${uri}`);
+      measured(`requests of both agents in ${QUIET_MS / 1000} s`, said);
       expect(made.filter(({ verb }) => verb !== 'watch')).toEqual([]);
       expect(made.length).toBeLessThanOrEqual(4);
     });

@@ -31,7 +31,7 @@ export function removal(installation: () => Installation): void {
     });
 
     it('ends well, and says what stays', () => {
-      expect(said.status, said.stderr).toBe(0);
+      expect(said).toMatchObject({ status: 0 });
       expect(said.stderr).toContain('kubectl delete crd imagelists.eraser.sh');
     });
 

@@ -49,11 +49,11 @@ export function rolling(installation: () => Installation): void {
       const before = witness.seen.length;
       const { cluster } = installation();
       let least = replicas;
-      let isOver = false;
+      const over = new AbortController();
       const looking = (async () => {
-        while (!isOver) least = Math.min(least, await readyReplicas(cluster.plane.api, 'shop'));
+        while (!over.signal.aborted) least = Math.min(least, await readyReplicas(cluster.plane.api, 'shop'));
       })();
-      await roll(before).finally(() => (isOver = true));
+      await roll(before).finally(() => over.abort());
       await looking;
       for (const node of cluster.nodes) {
         expect(statesOf(node.name, before)).toEqual(wholeWay);

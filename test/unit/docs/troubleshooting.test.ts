@@ -62,7 +62,7 @@ describe('the page on troubleshooting quotes what is said', () => {
   });
 
   it('of an agent that is not ready, or ends', async () => {
-    const section = sectionOf(page, 'An agent is not Ready').split('It is not even created')[0] ?? '';
+    const section = sectionOf(page, 'An agent is not Ready').split('There is no pod at all')[0] ?? '';
     const quoted = rowsOf(section).flatMap(quotedIn);
     const messages = await problemsOfAgent();
     expect(quoted.filter((text) => !messages.some((message) => quotes(text, message)))).toEqual([]);

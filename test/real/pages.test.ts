@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../harness/api.ts';
 import { eventually } from '../harness/eventually.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
-import { commandsOfPage } from '../harness/page.ts';
+import { commandsOfPage, textOfPage } from '../harness/page.ts';
 import { PageShell } from '../harness/pageshell.ts';
 
 /**
- * The moves of docs/from-kured.md and docs/from-eraser.md, typed line by line, with helm and a real API server. What stands for kured and
- * Eraser is what of their charts the moves are about; nobody runs their pods, or ours.
+ * Pages typed line by line, with helm and a real API server: the moves of docs/from-kured.md and docs/from-eraser.md, and
+ * docs/troubleshooting.md. What stands for kured and Eraser is what of their charts the moves are about; nobody runs their pods, or ours.
  */
 
 const daemonSet = '/apis/apps/v1/namespaces/kube-system/daemonsets/kured';
@@ -33,7 +33,7 @@ beforeAll(async () => {
   shell = await PageShell.open(plane);
   await writeFile(join(shell.folder, 'values.yaml'), 'config: {}\n');
   for (const [name, pool] of Object.entries({ 'web-1': 'web', 'db-1': 'db' }))
-    await plane.api.create('/api/v1/nodes', { metadata: { name, labels: { pool } } });
+    await plane.api.create('/api/v1/nodes', { metadata: { name, labels: { pool, 'kubernetes.io/os': 'linux' } } });
 });
 afterAll(async () => {
   await plane?.destroy();
@@ -198,5 +198,50 @@ describe('the move from Eraser', () => {
     );
     expect((await plane.api.get('/apis/eraser.sh/v1/imagelists'))['items']).toEqual([]);
     expect(await configuration()).toContain('eraser-system');
+  });
+});
+
+describe('troubleshooting', () => {
+  const text = textOfPage('troubleshooting.md');
+  const commands = commandsOfPage('troubleshooting.md');
+  const chart = 'nodetender oci://ghcr.io/nodetender/charts/nodetender -n elsewhere';
+
+  /** What of the one message of the page with these words the line does not say. */
+  async function notSaid(line: string, words: string): Promise<string[]> {
+    const quoted = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, message = '']) => message);
+    const [message = words, ...others] = quoted.filter((one) => one.includes(words));
+    const said = await shell.type(line).catch((error: unknown) => String(error));
+    return [...message.split('…').filter((part) => !said.includes(part.trim())), ...others];
+  }
+
+  it('quotes what helm says', async () => {
+    const refused = async (values: string, words: string): Promise<string[]> =>
+      await notSaid(`helm template ${chart} ${values}; false`, words);
+    const disk = '--set config.images.disk.startAbove=85% --set config.runtime.endpoint=unix:///run/own/x.sock';
+    expect(await refused('--set config.images.minUnused=7', 'got number')).toEqual([]);
+    expect(await refused('--set config.images.minUnuse=7d', 'not allowed')).toEqual([]);
+    expect(await refused(disk, 'config.images.disk.startAbove')).toEqual([]);
+    expect(await refused('--kube-version=1.27.9', 'kubeVersion')).toEqual([]);
+    const second = `helm install ${chart} --create-namespace --set imageList.installCRD=false`;
+    expect(await notSaid(second, 'is installed already')).toEqual([]);
+  });
+
+  it('quotes what keeps pods from being made, and what helps', async () => {
+    const looks = (commands.get('An agent is not Ready') ?? []).filter((line) => line.includes('describe'));
+    const [daemonSet = ''] = looks;
+    await shell.type('kubectl label namespace nodetender pod-security.kubernetes.io/enforce=baseline --overwrite');
+    await shell.type('kubectl delete pods -n nodetender --all --force');
+    const isRefused = async (): Promise<boolean> => (await shell.type(daemonSet)).includes('violates PodSecurity');
+    await eventually('the DaemonSet’s controller is refused', isRefused, 60_000);
+    expect(await notSaid(daemonSet, 'violates PodSecurity')).toEqual([]);
+    for (const line of looks) await shell.type(line);
+    const remedy = /`(kubectl label namespace [^`]+)`/.exec(text)?.[1] ?? 'false';
+    expect(await shell.type(remedy)).toContain('labeled');
+  });
+
+  it('has commands that find what they look for', async () => {
+    const looks = [...commands.values()].flat().filter((line) => /^kubectl get (node|events|pods) /.test(line));
+    expect(looks.length).toBeGreaterThan(4);
+    for (const line of looks) expect(await shell.type(line)).not.toMatch(/^error/im);
   });
 });

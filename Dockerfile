@@ -18,6 +18,10 @@ RUN NODETENDER_VERSION="$VERSION" NODETENDER_COMMIT="$COMMIT" node scripts/bundl
 # Readable by all and written by nobody: without capabilities, root too is held to these bits.
 RUN cp LICENSE /bundle/ && chmod -R a=rX /bundle
 
+# What runs commands on the host, for reboot.method command and reboot.sentinel.command. Of the image's architecture, but only
+# copied: nothing of it runs here.
+FROM ${BUILDER} AS host
+
 FROM ${BASE}
 ARG VERSION
 ARG COMMIT=unknown
@@ -29,6 +33,8 @@ LABEL org.opencontainers.image.title="nodetender" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
 COPY --from=bundle /bundle /opt/nodetender
+COPY --from=host --chmod=0555 /usr/bin/nsenter /usr/bin/
+COPY --from=host --chmod=0444 /usr/lib/*-linux-gnu/libselinux.so.1 /usr/lib/*-linux-gnu/libpcre2-8.so.0 /usr/lib/
 # The runtime's socket and the host's bus belong to root; the chart takes every capability away.
 USER 0:0
 WORKDIR /

@@ -15,17 +15,26 @@ export async function makeBase(path: string): Promise<string> {
   return await archive(path, await nodeAt('nodejs/bin/node'));
 }
 
-/** What stands for the official Node image: the same with a shell. Packages are mounted, so it needs no npm. */
+/** What stands for the official Node image: the same with a shell and nsenter. Packages are mounted, so it needs no npm. */
 export async function makeBuilder(path: string): Promise<string> {
   const busybox = await readFile(componentsOf('1.6').busybox);
   const commands = ['sh', 'cp', 'chmod'].map((name) => ({ path: `bin/${name}`, content: busybox, mode: 0o755 }));
-  return await archive(path, [...(await nodeAt('usr/local/bin/node')), ...commands]);
+  return await archive(path, [...(await nodeAt('usr/local/bin/node')), ...commands, ...(await nsenter())]);
+}
+
+/** Debian's, where Debian has it; the base has its C library. */
+async function nsenter(): Promise<TarEntry[]> {
+  const libraries = (await librariesOf('/usr/bin/nsenter')).filter((path) => /lib(?:selinux|pcre2-8)\.so/.test(path));
+  const entries = ['/usr/bin/nsenter', ...libraries].map(async (from) => ({
+    path: from.replace(/^\/(?:usr\/)?/, 'usr/'),
+    content: await readFile(from),
+    mode: 0o755,
+  }));
+  return await Promise.all(entries);
 }
 
 async function nodeAt(path: string): Promise<TarEntry[]> {
-  const { stdout } = await execute('ldd', [process.execPath]);
-  // `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the linker itself without an arrow.
-  const libraries = stdout.match(/\/\S+/g) ?? [];
+  const libraries = await librariesOf(process.execPath);
   const files = [[path, process.execPath], ...libraries.map((library) => [library.slice(1), library])];
   const entries = files.map(async ([name = '', from = '']) => ({
     path: name,
@@ -37,6 +46,12 @@ async function nodeAt(path: string): Promise<TarEntry[]> {
     { path: 'etc/nsswitch.conf', content: Buffer.from('passwd: files\nhosts: files dns\n') },
     ...(await Promise.all(entries)),
   ];
+}
+
+async function librariesOf(program: string): Promise<readonly string[]> {
+  const { stdout } = await execute('ldd', [program]);
+  // `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the linker itself without an arrow.
+  return stdout.match(/\/\S+/g) ?? [];
 }
 
 /** Of one layer, uncompressed. */

@@ -50,7 +50,16 @@ describe('the image', () => {
   });
 
   it('adds only files that root owns, everybody may read and nobody may write', () => {
-    const files = ownFiles().filter(({ mode }) => mode.startsWith('-'));
+    const all = ownFiles().filter(({ mode }) => mode.startsWith('-'));
+    const files = all.filter(({ path }) => path.startsWith('opt/'));
+    const nsenter = ['usr/bin/nsenter', 'usr/lib/libpcre2-8.so.0', 'usr/lib/libselinux.so.1'];
+    expect(
+      all
+        .filter(({ path }) => !path.startsWith('opt/'))
+        .map(({ path }) => path)
+        .toSorted(),
+    ).toEqual(nsenter);
+    expect(all.filter(({ mode, owner }) => mode.includes('w') || owner !== '0/0')).toEqual([]);
     expect(files.map(({ path }) => path).toSorted()).toEqual(
       [
         'LICENSE',
@@ -87,7 +96,7 @@ describe('a container of the image, confined as the chart has it', () => {
 
   async function start(
     name: string,
-    options: { args?: string[]; hostPaths?: Record<string, string> },
+    options: { command?: string[]; args?: string[]; hostPaths?: Record<string, string> },
   ): Promise<string> {
     const container = { name, image: image.reference, confined: true, logFile: `${name}.log`, ...options };
     const id = await containerd.cri.createContainer(pod.sandboxId, pod.config, container);
@@ -102,6 +111,13 @@ describe('a container of the image, confined as the chart has it', () => {
     const id = await start('version', { args: ['--version'] });
     await eventually('it ends', async () => await exited(id), 60_000);
     expect(await log('version')).toContain(`nodetender ${image.version} (${image.revision})`);
+    expect(await containerd.cri.exitCode(id)).toBe(0);
+  });
+
+  it('has an nsenter that runs, for commands on the host', async () => {
+    const id = await start('nsenter', { command: ['nsenter', '--version'] });
+    await eventually('it ends', async () => await exited(id), 60_000);
+    expect(await log('nsenter')).toContain('nsenter from util-linux');
     expect(await containerd.cri.exitCode(id)).toBe(0);
   });
 

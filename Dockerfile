@@ -40,6 +40,7 @@ USER 0:0
 WORKDIR /
 STOPSIGNAL SIGTERM
 # No shell and no init: Node is PID 1, ends on SIGTERM and starts no process that it does not wait for. The options of V8
-# are those of scripts/bundle.ts, which says why; NODE_OPTIONS would refuse some of them.
-ENTRYPOINT ["/nodejs/bin/node", "--optimize-for-size", "--max-semi-space-size=1", "--max-old-space-size=128", "--no-opt", "--no-maglev", "/opt/nodetender/nodetender.cjs"]
+# and of the C library are those of scripts/bundle.ts, which says why; NODE_OPTIONS would refuse some of them.
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
+ENTRYPOINT ["/nodejs/bin/node", "--optimize-for-size", "--max-semi-space-size=1", "--max-old-space-size=128", "--no-opt", "--no-maglev", "--no-sparkplug", "/opt/nodetender/nodetender.cjs"]
 CMD ["agent"]

@@ -8,7 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
  * Flags of Node for the agent, in the image's command line because NODE_OPTIONS refuses some of them. The optimizing
- * compilers are off: they would cost 24 MB (of 100) to spare 0.3 ms of CPU per removal. 10,000 images fit into the heap.
+ * compilers are off: they would cost 24 MB (of 100) to spare 0.3 ms of CPU per removal; so is the one that only compiles,
+ * Sparkplug, which costs 3 MB and spares nothing that can be measured. 10,000 images fit into the heap.
  */
 export const nodeFlags: readonly string[] = [
   '--optimize-for-size',
@@ -16,7 +17,17 @@ export const nodeFlags: readonly string[] = [
   '--max-old-space-size=128',
   '--no-opt',
   '--no-maglev',
+  '--no-sparkplug',
 ];
+
+/**
+ * For the C library, before the process begins: an arena for each thread, and a threshold that grows with what was freed once,
+ * keep 5 MB that nobody uses.
+ */
+export const nodeEnvironment: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
 
 /** Reads kubeconfigs and runs their exec plugins: two thirds of all code, and a pod of a cluster has no use for it. */
 const kubeconfigModule = '@kubernetes/client-node/dist/config.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { bundle, nodeFlags } from '../../scripts/bundle.ts';
+import { bundle, nodeEnvironment, nodeFlags } from '../../scripts/bundle.ts';
 import { RuntimeServer } from '../emulators/runtime/server.ts';
 import { RuntimeStore } from '../emulators/runtime/store.ts';
 import { BenchCluster } from './memorycluster.ts';
@@ -48,7 +48,8 @@ cluster: {settle: 0s}
     const member = cluster === undefined ? [] : ['--node-name', cluster.nodeName];
     await bundle({ directory, entry: fileURLToPath(new URL('memory.agent.ts', import.meta.url)) });
     const bundled = [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config, ...member];
-    const options = { stdio: ['ignore', 'pipe', 'inherit'] } satisfies SpawnOptions;
+    const env = { ...process.env, ...nodeEnvironment };
+    const options = { stdio: ['ignore', 'pipe', 'inherit'], env } satisfies SpawnOptions;
     const agent =
       (await cluster?.spawn([process.execPath, ...bundled], options)) ?? spawn(process.execPath, bundled, options);
     return new Bench(store, cluster, agent, await addressOf(agent));
@@ -106,7 +107,8 @@ async function pause(): Promise<void> {
 const directory = await mkdtemp(join(tmpdir(), 'nodetender-memory-'));
 const cluster = flags.cluster === true ? await BenchCluster.launch() : undefined;
 try {
-  const bare = spawn(process.execPath, [...nodeFlags, '-e', 'setInterval(() => {}, 1000)']);
+  const env = { ...process.env, ...nodeEnvironment };
+  const bare = spawn(process.execPath, [...nodeFlags, '-e', 'setInterval(() => {}, 1000)'], { env });
   await new Promise((resolve) => setTimeout(resolve, 1000));
   console.log(`| ${cycles} cycles of ${images} images | resident MB | anonymous MB |\n| --- | --- | --- |`);
   console.log(row('bare Node', await memoryOf(bare)));

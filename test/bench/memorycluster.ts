@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 
+import { nodeEnvironment } from '../../scripts/bundle.ts';
 import type { Clients } from '../harness/clients.ts';
 import { agentNamespace } from '../harness/inprocessagent.ts';
 import { installEraserObjects } from '../harness/imagelistagents.ts';
@@ -53,7 +54,10 @@ export class BenchCluster {
     const [file = '', ...args] = (await host?.command(inPod)) ?? inPod;
     const { port } = new URL(this.#plane.clients.server);
     const server = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port };
-    return spawn(file, args, { ...options, env: { ...process.env, ...server, ...host?.environment } });
+    return spawn(file, args, {
+      ...options,
+      env: { ...process.env, ...nodeEnvironment, ...server, ...host?.environment },
+    });
   }
 
   /** What its pods run, which is on the Node. */

@@ -10,6 +10,7 @@ interface ImageConfig {
     readonly User?: string;
     readonly Entrypoint?: readonly string[];
     readonly Cmd?: readonly string[];
+    readonly Env?: readonly string[];
     readonly StopSignal?: string;
     readonly Labels?: Readonly<Record<string, string>>;
   };

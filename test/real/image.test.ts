@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { nodeFlags } from '../../scripts/bundle.ts';
+import { nodeEnvironment, nodeFlags } from '../../scripts/bundle.ts';
 import { type AgentImage, agentImage } from '../harness/agentimage.ts';
 import { Containerd } from '../harness/containerd.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -36,6 +36,8 @@ describe('the image', () => {
       Entrypoint: ['/nodejs/bin/node', ...nodeFlags, '/opt/nodetender/nodetender.cjs'],
       Cmd: ['agent'],
     });
+    const environment = Object.entries(nodeEnvironment).map(([name, value]) => `${name}=${value}`);
+    expect(read.config.config.Env).toEqual(expect.arrayContaining(environment));
     expect(read.config.config.StopSignal ?? 'SIGTERM').toBe('SIGTERM');
   });
 

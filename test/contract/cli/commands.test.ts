@@ -2,7 +2,7 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { nodeFlags } from '../../../scripts/bundle.ts';
+import { nodeEnvironment, nodeFlags } from '../../../scripts/bundle.ts';
 import { eventually, RunningCommand } from './command.ts';
 import { CommandHere } from './commandhere.ts';
 import { CommandFixture } from './fixture.ts';
@@ -349,6 +349,8 @@ describe('the launcher of a checkout', () => {
   it('gives Node the flags of the container image', async () => {
     const launcher = await readFile(new URL('scripts/nodetender', root), 'utf8');
     expect(launcher).toContain(` ${nodeFlags.join(' ')} `);
+    const environment = Object.entries(nodeEnvironment).map(([name, value]) => `${name}=${value}`);
+    expect(launcher).toContain(`export ${environment.join(' ')}\n`);
   });
 
   it('reaches the runtime', async () => {

@@ -119,6 +119,15 @@ export function describeReboots(the: CommandsSetting): void {
       expect((await run('lock', 'list', '-n', 'kube-system')).stderr).toMatch(/^No slots found/);
     });
 
+    it('finds one that has lost its label in the namespace that it is told', async () => {
+      await takeSlot('web-1');
+      await the.cluster.clients.api.merge(`${the.leases}/${slotName}`, { metadata: { labels: null } });
+      expect((await run('lock', 'list')).stderr).toMatch(/^No slots found/);
+      expect((await run('lock', 'list', '-n', 'default')).stdout).toMatch(/^nodetender-default-0 +default +web-1 /m);
+      expect((await run('lock', 'release', slotName, '--yes', '-n', 'default')).status).toBe(0);
+      expect(await holder()).toBe('');
+    });
+
     it('releases one after a yes, having said what that risks', async () => {
       await record('web-1', draining);
       await takeSlot('web-1');

@@ -20,7 +20,7 @@ describe('one machine', () => {
     server.access.grant('admin');
     const admin = directPort({ server, user: 'admin', clock });
     const happened: string[] = [];
-    const config = parseConfig('{}', 'test').reboot;
+    const config = parseConfig('reboot: { enabled: true, minInterval: 0s }', 'test').reboot;
     const author = { current: undefined };
     const network = new Network({ machine: 'node-1', author, faults: {}, chance, clock });
     network.weather = fair;

@@ -41,6 +41,8 @@ interface Account {
   uncordonedAtMs: number;
   heldSinceMs: number | undefined;
   nodeGoneAtMs: number;
+  /** Since when there is the Node that there is now. */
+  registeredAtMs: number;
   /** In this boot, by the kubelet. */
   wellSinceMs: number | undefined;
   wellInBoot: string;
@@ -100,7 +102,7 @@ export class Referee {
   }
 
   /** Before the host hears of it. */
-  ordered({ name, network }: Machine): void {
+  ordered({ name }: Machine): void {
     const { nowMs } = this.#options;
     const account = this.#of(name);
     const node = this.#nodes().find(({ metadata }) => metadata.name === name);
@@ -120,8 +122,7 @@ export class Referee {
     if (pod !== undefined && node.spec?.unschedulable === true && nowMs() - account.uncordonedAtMs > 2 * unheardMs) {
       this.fail('order', `${name} reboots under ${pod.metadata.name}`);
     }
-    const heardSinceMs = Math.max(account.heldSinceMs ?? nowMs(), network.wholeSinceMs ?? nowMs());
-    if (nowMs() - heardSinceMs > wordHeardMs) {
+    if (this.#heardForMs(name, account.heldSinceMs ?? nowMs()) > wordHeardMs) {
       this.fail('word', `${name} reboots, and is held`);
     }
   }
@@ -159,6 +160,7 @@ export class Referee {
       account.slotFreedAtMs = undefined;
       return;
     }
+    if (before === undefined) account.registeredAtMs = nowMs;
     const held = node.metadata.annotations?.[annotationPrefix + nodeAnnotations.hold] !== undefined;
     account.heldSinceMs = held ? (account.heldSinceMs ?? nowMs) : undefined;
     this.#noteHealth(node, account);
@@ -263,10 +265,19 @@ export class Referee {
     const node = this.#nodes().find(({ metadata }) => metadata.name === by.machine);
     const phase = node?.metadata.labels?.[stateLabel];
     const isOurs = (object as unknown as PodObject).spec?.nodeName === by.machine;
+    // A drain of the Node that was there before, of whose end its agent has yet to hear.
+    if (isOurs && this.#heardForMs(by.machine, this.#of(by.machine).registeredAtMs) < wordHeardMs) return;
     // Whoever has been told to stop may have asked a moment before.
     if (!isOurs || (node !== undefined && !['draining', 'releasing', 'backing-off'].includes(phase ?? ''))) {
       this.fail('record', `${by.machine} evicts ${object.metadata.name}, and its Node says ${phase}`);
     }
+  }
+
+  /** For how long something has been so while the machine could be reached. */
+  #heardForMs(machine: string, sinceMs: number): number {
+    const { machines, nowMs } = this.#options;
+    const wholeSinceMs = machines.get(machine)?.network.wholeSinceMs ?? nowMs();
+    return nowMs() - Math.max(sinceMs, wholeSinceMs);
   }
 
   #checkHealth(name: string, { wellSinceMs }: Account, bootsBefore: number, what: string): void {
@@ -351,6 +362,7 @@ export class Referee {
         uncordonedAtMs: Number.NEGATIVE_INFINITY,
         heldSinceMs: undefined,
         nodeGoneAtMs: Number.NEGATIVE_INFINITY,
+        registeredAtMs: Number.NEGATIVE_INFINITY,
         wellSinceMs: undefined,
         wellInBoot: '',
         allowed: 0,

@@ -189,6 +189,20 @@ export const troubles: readonly Trouble[] = [
       if (machine.host.state === 'up') await machine.register();
     },
   },
+  {
+    name: 'Node replaced behind a silent watch',
+    happen: async (world, machine) => {
+      const { server, chance, referee } = world;
+      // A new one, that has had no bookmark yet.
+      server.disturbWatches('cut', 'nodes');
+      await world.pass(chance.between(1, 20_000));
+      referee.watchesHang = true;
+      server.disturbWatches('silence', 'nodes');
+      await world.deleteNode(machine);
+      await world.pass(chance.between(1, 40_000));
+      if (machine.host.state === 'up') await machine.register();
+    },
+  },
   { name: 'Node gone for good', happen: async (world, machine) => await world.remove(machine) },
   {
     name: 'number of slots changed',

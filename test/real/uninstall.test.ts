@@ -130,12 +130,16 @@ async function stopWhileDraining(): Promise<void> {
     matches: ({ path, body }) => path.includes('/eviction') && !body.includes('dryRun'),
     refuse: { status: 429, reason: 'TooManyRequests' },
   });
-  await Promise.all(cluster.nodes.map(({ host }) => host.wantReboot('linux-image-generic')));
   const states = async (): Promise<string> => {
     const objects = await Promise.all(names.map((name) => cluster.object(name)));
     const all = objects.map(({ metadata }) => metadata.labels?.['nodetender.dev/state'] ?? 'idle');
     return all.toSorted((one, other) => one.localeCompare(other)).join(' ');
   };
-  await eventually('one drains', async () => (await states()) === 'draining waiting waiting', DEADLINE_MS);
+  // Not the one that was cordoned before: it has no cordon of ours.
+  const [first, ...others] = cluster.nodes;
+  await first?.host.wantReboot('linux-image-generic');
+  await eventually('one drains', async () => (await states()) === 'draining idle idle', DEADLINE_MS);
+  await Promise.all(others.map(({ host }) => host.wantReboot('linux-image-generic')));
+  await eventually('the others wait', async () => (await states()) === 'draining waiting waiting', DEADLINE_MS);
   for (const { node } of cluster.nodes) await node.agent.kill();
 }

@@ -51,7 +51,10 @@ const podNetwork = {
   ],
 };
 
-/** What one run gives the machine, such as its certificate, comes on a second disk. */
+/**
+ * What one run gives the machine, such as its certificate, comes on a second disk. What CNI remembers of pods is of one boot:
+ * a power cut leaves its files empty, with which containerd never ends a pod (https://github.com/containerd/containerd/issues/8197).
+ */
 const settingsUnit = `
 [Unit]
 DefaultDependencies=no
@@ -61,6 +64,7 @@ Before=network.target containerd.service kubelet.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c 'until [ -b /dev/vdb ] && [ -e /sys/class/net/eth0 ]; do sleep 0.1; done'
+ExecStart=/bin/rm --recursive --force /var/lib/cni
 ExecStart=/bin/tar --extract --file /dev/vdb --directory /
 ExecStart=/bin/sh -c 'ip link set lo up; ip addr add ${network.guest}/24 dev eth0; ip link set eth0 up; ip route add default via ${network.gateway}; echo 1 >/proc/sys/net/ipv4/ip_forward'
 TimeoutStartSec=60

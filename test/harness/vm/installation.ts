@@ -129,15 +129,20 @@ export class Installation {
     });
   }
 
+  /** What the guest says of its pods; what its console said where it does not answer. */
+  async #guestTail(): Promise<string> {
+    const { machine } = this.cluster;
+    const script = `
+      tail -n 20 /var/log/pods/${namespace}_*/agent/*.log
+      journalctl --no-pager --boot --lines 40 --unit kubelet --unit containerd --unit systemd-logind`;
+    return await machine.shell(script).catch(async () => await machine.logTail());
+  }
+
   async #eventually(what: string, probe: () => Promise<boolean>): Promise<void> {
     try {
       await eventually(what, probe, STEP_DEADLINE_MS);
     } catch (error) {
-      const said = [
-        this.witness.seen.join(', '),
-        (await this.reasons()).join(', '),
-        await this.cluster.machine.logTail(),
-      ];
+      const said = [this.witness.seen.join(', '), (await this.reasons()).join(', '), await this.#guestTail()];
       throw new Error(`${what}: not so. Seen:\n${said.join('\n')}`, { cause: error });
     }
   }

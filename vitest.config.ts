@@ -15,8 +15,8 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       // Thousands of generated cases take seconds where the machine is busy.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate, testTimeout: 30_000 } },
-      { test: { name: 'sim', include: ['test/sim/**/*.test.ts'], isolate, testTimeout: 30_000 } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate, testTimeout: 120_000 } },
+      { test: { name: 'sim', include: ['test/sim/**/*.test.ts'], isolate, testTimeout: 120_000 } },
       {
         test: {
           name: 'contract',

@@ -46,7 +46,7 @@ export interface AgentOptions {
 
 /**
  * The agent's life, from start to stop. Resolves when it was asked to stop and calls in flight have finished. Rejects when
- * it cannot begin (a refused configuration, an address that cannot be listened on), and later only with a defect.
+ * it cannot begin (a refused configuration while none of before is known, an address that cannot be listened on), and later only with a defect.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { configPath: path, overrides, requests, connect, join, build, log, clock, random } = options;
@@ -183,7 +183,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         signal,
       );
       onConfig = () => reboots?.look();
-      if (node !== undefined) onRefused = (error) => node.configRefused(error);
+      if (node !== undefined) {
+        onRefused = (error) => node.configRefused(error);
+        const refused = live.refused();
+        if (refused !== undefined) node.configRefused(refused);
+      }
       const runNow = (): void => void images.request({ trigger: 'signal' });
       requests.onRunNow(runNow);
       if (isRunWanted) runNow();

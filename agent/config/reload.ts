@@ -9,9 +9,13 @@ import type { Config } from './load.ts';
 export interface WatchOptions {
   readonly path: string;
   /** The file has changed and is good: this is in force now. Also when a refused file is again what it was before. */
-  readonly onChange: (config: Config) => void;
+  readonly onChange: (config: Config, text: string) => void;
   /** The file has changed and is refused, or cannot be read any more: what was in force stays in force. */
   readonly onRefused: (error: NodetenderError) => void;
+  /** What to begin with where the file is refused (with that text) or cannot be read; undefined: nothing. Default: nothing. */
+  readonly insteadOf?:
+    | ((refused: NodetenderError, text: string | undefined) => Promise<Config | undefined>)
+    | undefined;
   readonly clock: Clock;
   /** Ends the watch. */
   readonly signal: AbortSignal;
@@ -22,13 +26,21 @@ export interface WatchOptions {
 }
 
 interface ConfigWatch {
-  /** What is in force to begin with. */
-  readonly config: Config;
+  readonly beginning: Beginning;
   /** Looks at the file at once, for someone who does not want to rely on events. */
   readonly lookNow: () => void;
   /** Resolves when the watch is over; rejects only with what a callback threw. */
   readonly ended: Promise<void>;
 }
+
+interface Accepted {
+  readonly config: Config;
+  /** Of the file. */
+  readonly text: string;
+}
+
+/** What is in force to begin with: what the file says, or what takes its place and why. */
+type Beginning = Accepted | { readonly config: Config; readonly refused: NodetenderError };
 
 /** What is on the disk: a text, or why there is none. */
 type Sight = string | NodetenderError;
@@ -38,13 +50,22 @@ const CONFIG_MAP_LINK = '..data';
 
 /**
  * Loads a configuration and follows its changes until `signal` aborts. Rejects with `config/unreadable` or `config/invalid`
- * when there is nothing good to begin with; later nothing but good configurations replaces what is in force.
+ * when there is nothing good to begin with, not even instead of it; later nothing but good configurations replaces what is in force.
  */
 export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   const sight = await look(options.path);
-  const config = configOf(sight, options.path);
+  const beginning = await beginningOf(sight, options);
   const bell = new Bell();
-  return { config, lookNow: () => bell.ring(), ended: follow(sight, bell, options) };
+  return { beginning, lookNow: () => bell.ring(), ended: follow(sight, bell, options) };
+}
+
+async function beginningOf(sight: Sight, { path, insteadOf }: WatchOptions): Promise<Beginning> {
+  const judged = judgementOf(sight, path);
+  if (!('refused' in judged)) return judged;
+  const { refused } = judged;
+  const config = await insteadOf?.(refused, typeof sight === 'string' ? sight : undefined);
+  if (config === undefined) throw refused;
+  return { config, refused };
 }
 
 async function follow(first: Sight, bell: Bell, options: WatchOptions): Promise<void> {
@@ -94,20 +115,19 @@ async function settledLook(judged: Sight, { path, clock, signal, settleMs = 1000
 }
 
 function judge(sight: Sight, { path, onChange, onRefused }: WatchOptions): void {
-  let config: Config;
-  try {
-    config = configOf(sight, path);
-  } catch (error) {
-    if (!isNodetenderError(error)) throw error;
-    onRefused(error);
-    return;
-  }
-  onChange(config);
+  const judged = judgementOf(sight, path);
+  if ('refused' in judged) onRefused(judged.refused);
+  else onChange(judged.config, judged.text);
 }
 
-function configOf(sight: Sight, path: string): Config {
-  if (typeof sight === 'string') return parseConfig(sight, path);
-  throw sight;
+function judgementOf(sight: Sight, path: string): Accepted | { readonly refused: NodetenderError } {
+  if (typeof sight !== 'string') return { refused: sight };
+  try {
+    return { config: parseConfig(sight, path), text: sight };
+  } catch (error) {
+    if (!isNodetenderError(error)) throw error;
+    return { refused: error };
+  }
 }
 
 async function look(path: string): Promise<Sight> {

@@ -4,6 +4,7 @@ import { watchConfig } from '../config/reload.ts';
 import type { NodetenderError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { keepConfig, recallConfig, stateDirectoryOf } from './configcopy.ts';
 
 /** What the command line says wins over the file, for the whole life of the process. */
 export interface ConfigOverrides {
@@ -29,42 +30,91 @@ export interface LiveConfig {
   readonly current: () => Config;
   /** Looks at the file at once. */
   readonly lookNow: () => void;
+  /** Why the file of this moment is not in force; undefined: it is. */
+  readonly refused: () => NodetenderError | undefined;
   readonly ended: Promise<void>;
 }
 
-/** The configuration over the agent's life. Rejects when there is nothing good to begin with. */
+/**
+ * The configuration over the agent's lives: a bad one changes nothing of what was in force, neither now nor at a start. Rejects when
+ * there is nothing good to begin with, of the file or kept by an earlier life.
+ */
 export async function followConfig(options: FollowConfigOptions, signal: AbortSignal): Promise<LiveConfig> {
   const { path, overrides, clock, log, metrics, onChange, onRefused } = options;
-  const accept = (config: Config): Config => {
+  const accept = (config: Config, acceptedAtMs: number): Config => {
     log.level = config.log.level;
-    metrics.configAccepted(clock.nowMs());
+    metrics.configAccepted(acceptedAtMs);
     return withOverrides(config, overrides);
   };
   if (path === undefined) {
-    return { current: constant(accept(defaultConfig)), lookNow: () => undefined, ended: Promise.resolve() };
+    const current = constant(accept(defaultConfig, clock.nowMs()));
+    return { current, refused: constant(undefined), lookNow: () => undefined, ended: Promise.resolve() };
   }
   let current: Config | undefined;
+  let refusal: NodetenderError | undefined;
+  const refuse = (error: NodetenderError): void => {
+    refusal = error;
+    metrics.configRefused();
+  };
+  let keeping = Promise.resolve();
+  const keep = async (before: Promise<void>, { stateDirectory }: Config, text: string): Promise<void> => {
+    const acceptedAtMs = clock.nowMs();
+    await before;
+    try {
+      await keepConfig(stateDirectory, { path, text, acceptedAtMs });
+    } catch (error) {
+      log.error({ path, error }, 'the configuration in force could not be kept for the next start');
+    }
+  };
+  let keptAtMs: number | undefined;
   const watch = await watchConfig({
     path,
     clock,
     signal,
-    onChange: (config) => {
+    insteadOf: async (error, text) => {
+      const recalled = await recallConfig(overrides.stateDirectory ?? stateDirectoryOf(text), path);
+      if ('why' in recalled) {
+        log.error({ path, error, why: recalled.why }, 'configuration refused, and none of before is known');
+        return undefined;
+      }
+      keptAtMs = recalled.acceptedAtMs;
+      const since = new Date(keptAtMs).toISOString();
+      log.error({ path, error, since }, 'configuration refused; the one that was in force before this start stays so');
+      return recalled.config;
+    },
+    onChange: (config, text) => {
       const before = current;
-      current = accept(config);
+      current = accept(config, clock.nowMs());
+      refusal = undefined;
+      keeping = keep(keeping, current, text);
       const waiting = before === undefined ? [] : restartNeeded(before, current);
       log.info({ path }, 'configuration taken up');
       if (waiting.length > 0) log.warn({ path, fields: waiting }, 'these settings need a restart of the agent');
       onChange();
     },
     onRefused: (error) => {
-      metrics.configRefused();
+      refuse(error);
       log.error({ path, error }, 'configuration refused; the last good one stays in force');
       onRefused(error);
     },
   });
-  const first = accept(watch.config);
+  const { beginning } = watch;
+  const first = accept(beginning.config, keptAtMs ?? clock.nowMs());
   current ??= first;
-  return { current: () => current ?? first, lookNow: watch.lookNow, ended: watch.ended };
+  if ('refused' in beginning) refuse(beginning.refused);
+  else keeping = keep(keeping, first, beginning.text);
+  // Whatever is done by it, the next life goes by it too.
+  await keeping;
+  const ended = async (): Promise<void> => {
+    await watch.ended;
+    await keeping;
+  };
+  return {
+    current: () => current ?? first,
+    refused: () => refusal,
+    lookNow: watch.lookNow,
+    ended: ended(),
+  };
 }
 
 /** The fields that differ and are read only when the agent starts. */

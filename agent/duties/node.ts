@@ -63,6 +63,7 @@ export class NodeDuty {
   readonly #bell = new Bell();
   #drain: Drain | undefined;
   #isCleaning = false;
+  #untoldRefusal: string | undefined;
   readonly #startedMs: number;
 
   constructor(options: NodeDutyOptions) {
@@ -134,7 +135,15 @@ export class NodeDuty {
 
   /** The file on disk was refused. */
   configRefused(error: NodetenderError): void {
-    this.warn('ConfigurationRefused', 'Configure', error.message);
+    this.#untoldRefusal = error.message;
+    this.#tellRefusal();
+  }
+
+  /** At a start the Node is not known yet. */
+  #tellRefusal(): void {
+    if (this.#untoldRefusal === undefined || this.view.node === undefined) return;
+    this.warn('ConfigurationRefused', 'Configure', this.#untoldRefusal);
+    this.#untoldRefusal = undefined;
   }
 
   /** An Event about this Node, or about that other one. */
@@ -148,6 +157,7 @@ export class NodeDuty {
   }
 
   #changed(): void {
+    this.#tellRefusal();
     this.#bell.ring();
     this.#options.onNodeChanged();
   }

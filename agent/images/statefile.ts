@@ -12,6 +12,8 @@ export interface StateFileFormat<T> {
   /** For example `nodetender/history`. */
   readonly name: string;
   readonly version: number;
+  /** For the agent's user alone: the body may hold a secret. */
+  readonly isPrivate?: boolean;
   /** Turns the body into the value; throws an Error that says what is wrong. */
   parse(body: unknown): T;
 }
@@ -27,8 +29,8 @@ export interface StateFileSystem {
   /** The text, or undefined when there is no such file. */
   read(path: string): Promise<string | undefined>;
   makeDirectory(path: string): Promise<void>;
-  /** Creates or empties the file, writes all of the text and flushes it to the disk. */
-  writeFlushed(path: string, text: string): Promise<void>;
+  /** Creates (with that mode) or empties the file, writes all of the text and flushes it to the disk. */
+  writeFlushed(path: string, text: string, mode: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   flushDirectory(path: string): Promise<void>;
   /** The names in a directory. */
@@ -51,8 +53,8 @@ export const stateFileSystem: StateFileSystem = {
   makeDirectory: async (path) => {
     await mkdir(path, { recursive: true, mode: 0o755 });
   },
-  writeFlushed: async (path, text) => {
-    const file = await open(path, 'w', 0o644);
+  writeFlushed: async (path, text, mode) => {
+    const file = await open(path, 'w', mode);
     try {
       await file.writeFile(text);
       await file.sync();
@@ -110,7 +112,7 @@ export async function writeStateFile<T>(
   const temporary = join(directory, `${temporaryPrefix(path)}${randomUUID()}.new`);
   try {
     await fileSystem.makeDirectory(directory);
-    await fileSystem.writeFlushed(temporary, encode(format, body));
+    await fileSystem.writeFlushed(temporary, encode(format, body), format.isPrivate === true ? 0o600 : 0o644);
     await fileSystem.rename(temporary, path);
     // Without this the rename itself may be lost with the power.
     await fileSystem.flushDirectory(directory);

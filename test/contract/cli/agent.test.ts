@@ -200,7 +200,26 @@ describe('the agent', () => {
     ).toEqual(['http.address', 'cluster.excludeNamespaces']);
   });
 
-  it('does not begin with a bad configuration', async () => {
+  it('starts with what was in force before where it finds a bad configuration, visibly, until that is mended', async () => {
+    fill(1);
+    await node.rememberImages(9);
+    const before = await Agent.start(`${base}images: {keep: ["${app}:1.*"]}\n`);
+    await before.untilReady();
+    before.command.signal('SIGTERM');
+    await before.command.outcome();
+    const agent = await Agent.start(`${base}images: {kep: []}\n`);
+    await agent.untilMetric('nodetender_config_valid', 0);
+    const refused = agent.command.log().find(({ level }) => level === 'error');
+    expect(refused).toMatchObject({ error: { message: expect.stringContaining('images.kep') } });
+    await agent.untilReady();
+    agent.command.signal('SIGUSR1');
+    await agent.untilMetric('nodetender_runs_total{trigger="signal",outcome="done"}', 1);
+    expect(node.store.removals).toEqual([]);
+    await node.writeConfig(base);
+    await agent.untilMetric('nodetender_config_valid', 1);
+  });
+
+  it('does not begin with a bad configuration where none of before is known', async () => {
     const config = await node.writeConfig('images: {minUnused: soon}');
     const { status, stderr } = await node.run(['agent', '--config', config]);
     expect(status).toBe(2);

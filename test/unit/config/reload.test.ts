@@ -134,8 +134,8 @@ async function mountConfigMap(revision: string, content: string): Promise<void> 
 describe('a watched configuration', () => {
   it('is what the file says to begin with, and nothing is told before it changes', async () => {
     await writeFile(path, setting(1));
-    const { config } = await start();
-    expect(daysOf(config)).toBe(1);
+    const { beginning } = await start();
+    expect(daysOf(beginning.config)).toBe(1);
     expect(news.unread).toBe(0);
   });
 
@@ -165,7 +165,7 @@ describe('a watched configuration', () => {
   it('changes with a mounted ConfigMap, time and again', async () => {
     await mountConfigMap('2026_01', setting(1));
     await symlink('..data/nodetender.yaml', path);
-    expect(daysOf((await start()).config)).toBe(1);
+    expect(daysOf((await start()).beginning.config)).toBe(1);
     for (const days of [2, 3, 4]) {
       await mountConfigMap(`2026_0${days}`, setting(days));
       expect(daysOf(await news.accepted())).toBe(days);

@@ -53,11 +53,16 @@ class Setting {
   /** The process ends without a word, and another begins. */
   async crash(): Promise<void> {
     await this.stop();
+    this.begin();
+    this.start();
+    await this.settle();
+  }
+
+  /** A new process, which has not looked at anything yet. */
+  begin(): void {
     this.#stop = new AbortController();
     this.gate.set('node', undefined);
     this.duty = this.#newDuty();
-    this.start();
-    await this.settle();
   }
 
   async stop(): Promise<void> {
@@ -346,6 +351,15 @@ describe('what the Node tells', () => {
         .map(({ reason }) => reason)
         .toSorted(),
     ).toEqual(['CleanRequestRefused', 'ConfigurationRefused']);
+  });
+
+  it('is an Event also for a configuration that was refused before the Node was known', async () => {
+    await node.stop();
+    node.begin();
+    node.duty.configRefused(new NodetenderError('config/invalid', 'images.keep: no'));
+    node.start();
+    await node.settle();
+    expect(node.events().map(({ reason }) => reason)).toEqual(['ConfigurationRefused']);
   });
 
   it('stays bounded when somebody changes the annotation in a loop', async () => {

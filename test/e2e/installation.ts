@@ -2,7 +2,6 @@ import { glob, readFile } from 'node:fs/promises';
 
 import { type AgentImage, agentImage } from '../harness/agentimage.ts';
 import { agentPort } from '../harness/agentport.ts';
-import type { Json } from '../harness/api.ts';
 import type { AuditEvent } from '../harness/audit.ts';
 import { eventually } from '../harness/eventually.ts';
 import { chart, helm, valuesArgument } from '../harness/helm.ts';
@@ -38,7 +37,7 @@ export class Installation {
   readonly nodes: readonly InstalledNode[];
   /** From nothing to each step, in milliseconds. */
   readonly took: Readonly<Record<string, number>>;
-  readonly #image: AgentImage;
+  #image: AgentImage;
   readonly #witnesses: RollWitness[] = [];
 
   private constructor(cluster: TwoNodes, took: Readonly<Record<string, number>>, image: AgentImage) {
@@ -76,9 +75,16 @@ export class Installation {
     }
   }
 
-  /** `helm upgrade` with another schedule, or with other values. */
-  async upgrade(schedule: Schedule, values: Json = {}): Promise<void> {
-    await this.#helm('upgrade', schedule, values);
+  /** `helm upgrade` with another schedule. */
+  async upgrade(schedule: Schedule): Promise<void> {
+    await this.#helm('upgrade', schedule);
+  }
+
+  /** `helm upgrade` to the image of another version of the agent, which the nodes have not seen before. */
+  async upgradeTo(version: string, schedule: Schedule): Promise<void> {
+    this.#image = await agentImage({ version, reference: `localhost/nodetender:${version}` });
+    await Promise.all(this.cluster.nodes.map((node) => node.importArchive(this.#image.archive)));
+    await this.#helm('upgrade', schedule);
   }
 
   async uninstall(): Promise<void> {
@@ -155,10 +161,10 @@ export class Installation {
     );
   }
 
-  async #helm(command: 'install' | 'upgrade', schedule: Schedule, values: Json = {}): Promise<void> {
+  async #helm(command: 'install' | 'upgrade', schedule: Schedule): Promise<void> {
     const [repository = '', tag = ''] = this.#image.reference.split(':');
     const config = { ...soon, images: { ...soon.images, schedule: { ...schedule, jitter: '0s' } } };
-    const given = valuesArgument({ image: { repository, tag }, config, ...values });
+    const given = valuesArgument({ image: { repository, tag }, config });
     const { clients } = this.cluster.plane;
     await helm([command, 'nodetender', chart, '--namespace', namespace, ...given], { clients });
   }
@@ -175,7 +181,7 @@ interface DaemonSet {
 
 export interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string };
-  readonly spec: { readonly nodeName: string };
+  readonly spec: { readonly nodeName: string; readonly containers: readonly { readonly image: string }[] };
   readonly status: { readonly phase: string };
 }
 

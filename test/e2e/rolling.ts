@@ -9,6 +9,8 @@ const DEADLINE_MS = 240_000;
 const wholeWay = ['wanted', 'waiting', 'cordoned', 'draining', 'rebooting', 'verifying', 'releasing', 'idle'];
 const image = 'registry.example/shop:1';
 const replicas = 4;
+/** Above every version of package.json. */
+const nextVersion = '99.0.0';
 
 /** Rolls over both nodes, which run pods that may not all be away. */
 export function rolling(installation: () => Installation): void {
@@ -66,7 +68,7 @@ export function rolling(installation: () => Installation): void {
       expect(least).toBeGreaterThanOrEqual(replicas - 1);
     });
 
-    it('goes on through an upgrade of the chart that replaces the agents', async () => {
+    it('goes on through an upgrade to another version, which replaces the agents and their image', async () => {
       const before = witness.seen.length;
       const old = new Set((await installation().pods()).map(({ metadata }) => metadata.uid));
       await roll(before, async () => {
@@ -75,10 +77,17 @@ export function rolling(installation: () => Installation): void {
           () => witness.seen.slice(before).some((one) => one.endsWith(' draining')),
           DEADLINE_MS,
         );
-        await installation().upgrade({ every: '366d' }, { podAnnotations: { upgraded: 'yes' } });
+        await installation().upgradeTo(nextVersion, { every: '366d' });
       });
       await installation().untilReady();
-      expect((await installation().pods()).filter(({ metadata }) => old.has(metadata.uid))).toEqual([]);
+      const pods = await installation().pods();
+      expect(pods.filter(({ metadata }) => old.has(metadata.uid))).toEqual([]);
+      const images = pods.flatMap(({ spec }) => spec.containers.map((container) => container.image));
+      expect(new Set(images)).toEqual(new Set([`localhost/nodetender:${nextVersion}`]));
+      for (const node of installation().nodes) {
+        const isTold = async (): Promise<boolean> => (await node.status())?.version === nextVersion;
+        await eventually(`${node.name} tells its agent's version`, isTold, DEADLINE_MS);
+      }
       expect(witness.broken).toEqual([]);
       expect(installation().cluster.nodes.map(({ reboots }) => reboots)).toEqual([2, 2]);
     });

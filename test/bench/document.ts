@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 
 import { generations } from '../harness/components.ts';
 import type { DrainResult } from './draining.ts';
+import type { EvictionResult } from './evictions.ts';
 import type { HandoverResult } from './handover.ts';
 import type { ClusterResult, Latency } from './cluster.ts';
 import type { PlanningResult } from './planning.ts';
@@ -18,6 +19,7 @@ export interface Measurements {
   readonly planning?: readonly PlanningResult[];
   readonly drain?: readonly DrainResult[];
   readonly handover?: readonly HandoverResult[];
+  readonly evictions?: readonly EvictionResult[];
   readonly cluster?: ClusterResult;
   /** The memory bench writes its own table: of the agent of a plain host, and of the one of a Node with 110 pods. */
   readonly memory?: string;
@@ -38,6 +40,7 @@ export function tables(measurements: Measurements): string {
     cluster,
     drain,
     handover,
+    evictions,
     memory,
     clusterMemory,
     dayMemory,
@@ -50,6 +53,7 @@ export function tables(measurements: Measurements): string {
   if (planning) sections.push('### Planning', planning.map(planningLine).join('\n'));
   if (drain) sections.push('### Drains', drainTable(drain));
   if (handover) sections.push('### Handing a slot on', handoverTable(handover));
+  if (evictions) sections.push('### Evictions confined to a node', evictionTable(evictions));
   if (cluster) sections.push(`### A cluster of ${cluster.agents} agents`, clusterTable(cluster));
   if (memory !== undefined) sections.push('### Memory of the agent', memory.trim());
   if (clusterMemory !== undefined) {
@@ -183,6 +187,25 @@ function handoverTable(results: readonly HandoverResult[]): string {
 
 /** Every node looks once in a period, at a time of its own: the lock stands idle for half of it on average. */
 const KURED_PERIOD_MS = 3_600_000;
+
+function evictionTable(results: readonly EvictionResult[]): string {
+  const rows = results.map(({ pods, way, medianMs, longestMs, cpuMs, together, peakMb }) => {
+    const { asked, answered, seconds } = together;
+    return row([
+      pods.toLocaleString('en'),
+      way,
+      `${medianMs.toFixed(0)} / ${longestMs.toFixed(0)}`,
+      cpuMs.toFixed(0),
+      answered === asked ? seconds.toFixed(1) : `${answered} answered within 30`,
+      peakMb.toFixed(0),
+    ]);
+  });
+  return [
+    '| pods in the namespace | evictions | one, ms: median / longest | CPU of the API server for it, ms | ten at once, s | memory of the API server, MB |',
+    '| ---: | --- | ---: | ---: | ---: | ---: |',
+    ...rows,
+  ].join('\n');
+}
 
 function clusterTable(result: ClusterResult): string {
   const { single, all, allRequests, imageList, imageListSeconds, imageListRequests } = result;

@@ -1,5 +1,5 @@
 // Measures and writes docs/performance.json, docs/performance.md and the table of the README. Started by scripts/bench.
-// Without arguments everything is measured; with some of `small disk large planning cluster drain handover memory clustermemory day` only those,
+// Without arguments everything is measured; with some of `small disk large planning cluster drain handover evictions memory clustermemory day` only those,
 // the rest stays as it was. `--quick` measures little, prints, and writes nothing: a trial of the bench, not of the agent.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { generations } from '../harness/components.ts';
 import { measureCluster } from './cluster.ts';
 import { fillIn, type Measurements, summary, tables } from './document.ts';
 import { type DrainLoad, type DrainResult, measureDraining } from './draining.ts';
+import { measureEvictions } from './evictions.ts';
 import { type HandoverResult, measureHandover } from './handover.ts';
 import { describeMachine } from './machine.ts';
 import { measurePlanning } from './planning.ts';
@@ -44,6 +45,10 @@ if (wanted('large')) {
 }
 if (wanted('drain')) measurements = { ...measurements, drain: await measureDrains() };
 if (wanted('handover')) measurements = { ...measurements, handover: await measureHandovers() };
+if (wanted('evictions')) {
+  console.error('evicting from namespaces of many pods, confined to a node and not');
+  measurements = { ...measurements, evictions: await measureEvictions(isQuick ? [10, 100] : [10, 100, 1_000, 10_000]) };
+}
 if (wanted('cluster')) {
   console.error('a cluster of agents in this process, on a real API server');
   measurements = { ...measurements, cluster: await measureCluster(isQuick ? 50 : 1000) };

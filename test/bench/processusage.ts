@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** What a process has used since its start. */
 export interface Usage {
@@ -25,6 +25,15 @@ export function usageBetween(before: Usage, after: Usage): Usage {
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
     writtenBytes: after.writtenBytes - before.writtenBytes,
   };
+}
+
+/** The most that it had resident, in MiB, since `forgetPeak` or its start. */
+export function peakResidentMbOf(pid: number): number {
+  return field(`/proc/${pid}/status`, 'VmHWM') / 1024;
+}
+
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** The number in a line `name: 123 kB`. */

@@ -32,6 +32,13 @@ export class Daemon {
     return this.#process !== undefined;
   }
 
+  /** Throws while it does not run. */
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error(`${this.#spec.name} is not running`);
+    return pid;
+  }
+
   /** Resolves when it serves. */
   async start(): Promise<void> {
     const { name, program, args, log, ready, readyDeadlineMs } = this.#spec;

@@ -13,8 +13,8 @@ export interface WatchedOptions<T extends KubernetesObject, V> {
   /** The small value kept of an object. Where it throws, what was known of the object stays in force. */
   readonly project: (object: T) => V;
   /**
-   * Something in the scope changes about so often, or more often: a watch that has shown nothing for so long may be stuck, and the
-   * scope is listed anew. Undefined: nothing may change for days.
+   * A watch that has shown nothing for so long, not even a bookmark, may be stuck, and the scope is listed anew: at first so often, then
+   * ever more seldom while that shows nothing new. Undefined: nothing may change for days, and nobody waits for it.
    */
   readonly quietLimitMs?: number | undefined;
   /** Called once for each change, in order; must not throw. */
@@ -49,9 +49,6 @@ const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 /** A watch that ends sooner counts as failed, or a proxy that closes each at once would be asked without a pause. */
 const healthyWatchMs = 10_000;
 
-/** Where nothing had changed after all, the next watch may be quiet for twice as long, up to most of its time. */
-const longestQuiet = 0.9;
-
 /** After so many failures to resume, the resourceVersion is under suspicion, as after etcd came back from a backup. */
 const maxResumes = 5;
 
@@ -71,6 +68,8 @@ export class Watched<T extends KubernetesObject, V> {
   #freshAsOfMs: number | undefined;
   /** How many times `quietLimitMs` a watch may be quiet. */
   #quietTimes = 1;
+  /** The list after a watch that was quiet: what it shows has been kept back. */
+  #isDoubting = false;
   #changedAtMs = Number.NEGATIVE_INFINITY;
   #problem: string | undefined;
 
@@ -159,6 +158,7 @@ export class Watched<T extends KubernetesObject, V> {
       this.#put(object, value);
     }
     for (const key of this.#known.keys()) if (!seen.has(key)) this.#remove(key);
+    this.#isDoubting = false;
     this.#freshAsOfMs = askedAtMs;
     this.#synced = true;
     this.#firstList.resolve();
@@ -171,7 +171,7 @@ export class Watched<T extends KubernetesObject, V> {
     const timeoutSeconds = Math.round(least + (most - least) * random());
     const stop = new AbortController();
     const abort = (): void => stop.abort();
-    const guard = new WatchGuard(timeoutSeconds, clock, this.#quietLimit(timeoutSeconds));
+    const guard = new WatchGuard(timeoutSeconds, clock, this.#quietLimit());
     for (const each of [signal, guard.signal]) each.addEventListener('abort', abort, { once: true });
     try {
       const events = port.watch(resource, scope, { resourceVersion, timeoutSeconds }, { signal: stop.signal });
@@ -191,17 +191,21 @@ export class Watched<T extends KubernetesObject, V> {
   }
 
   /** For one watch. */
-  #quietLimit(timeoutSeconds: number): () => number {
+  #quietLimit(): () => number {
     const { quietLimitMs, random } = this.#options;
     if (quietLimitMs === undefined) return () => Number.POSITIVE_INFINITY;
     // A thousand watches that got stuck together must not come back together.
     const spread = 0.9 + 0.2 * random();
-    return () => spread * Math.min(quietLimitMs * this.#quietTimes, timeoutSeconds * 1000 * longestQuiet);
+    return () => spread * quietLimitMs * this.#quietTimes;
   }
 
-  /** A list shows what a stuck watch has kept back, and where it shows nothing new the next doubt comes later. */
+  /**
+   * A list shows what a stuck watch has kept back, and where it shows nothing new the next doubt comes later: twice as late, until
+   * a watch is over before.
+   */
   #doubt(): void {
     this.#resourceVersion = undefined;
+    this.#isDoubting = true;
     this.#quietTimes *= 2;
   }
 
@@ -265,10 +269,11 @@ export class Watched<T extends KubernetesObject, V> {
     this.#options.onChange?.({ type: 'deleted', key, before: known.value });
   }
 
-  /** Two so close to each other say that it is as often as it should be. */
+  /** Two so close to each other say that it is as often as it should be; one that was kept back, that the next may be, too. */
   #noteChange(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - this.#changedAtMs < (this.#options.quietLimitMs ?? 0)) this.#quietTimes = 1;
+    const isOften = nowMs - this.#changedAtMs < (this.#options.quietLimitMs ?? 0);
+    if (isOften || this.#isDoubting) this.#quietTimes = 1;
     this.#changedAtMs = nowMs;
   }
 

@@ -31,6 +31,13 @@ export interface SeenSlot extends Slot {
 /** An API server answers these in milliseconds, or is ill. */
 export const slotDeadlineMs = 5_000;
 
+/**
+ * A node that waits must hear of a slot that is free. The nodes' own Leases change all the time, so API servers send bookmarks to this
+ * watch about once a minute, and one that has had none for so long hangs. Behind a server without bookmarks being wrong costs six
+ * requests in all.
+ */
+const quietLimitMs = 10 * 60_000;
+
 /** What the watch does not confirm by itself within a second or two is asked for. */
 const doubtBackoff: Backoff = { firstMs: 2_000, longestMs: 60_000 };
 
@@ -51,6 +58,7 @@ export class SlotBook {
     this.#watched = new Watched<LeaseObject, SeenSlot>({
       ...options,
       resource: leases,
+      quietLimitMs,
       scope: { namespace, labelSelector: poolLabel },
       project: (lease) => this.#seen(lease),
       onChange: (change) => {

@@ -62,4 +62,42 @@ describe('a node that wants a reboot and has to wait', () => {
     expect(site.condition('RebootRequired')).toMatchObject({ status: 'True' });
     expect(site.node().metadata.labels?.['nodetender.dev/state']).toBe('waiting');
   });
+
+  it('takes a slot within minutes after it was given back, also while its watch of the Leases hangs', async () => {
+    site = await OneNode.start();
+    const { clock, admin, server } = site;
+    await clock.run(admin.create(leases, 'default', elsewhere));
+    site.need.want(['linux-image-generic']);
+    await clock.advance(60_000);
+    // One that has had no bookmark yet.
+    server.disturbWatches('cut', 'leases');
+    await clock.advance(5_000);
+    server.disturbWatches('silence', 'leases');
+    const { name } = elsewhere.metadata;
+    const freed = { type: 'merge', body: { spec: { holderIdentity: null } } } as const;
+    await clock.run(admin.patch(leases, { namespace: 'default', name }, freed));
+    await clock.advance(13 * 60_000);
+    expect(site.reasons()).toContain('RebootSlotTaken');
+  });
+
+  it('asks for little more behind an API server that sends no bookmarks', async () => {
+    site = await OneNode.start();
+    const { clock, admin, server } = site;
+    await clock.run(admin.create(leases, 'default', elsewhere));
+    site.need.want(['linux-image-generic']);
+    // Whatever is silent from now on has nothing to tell.
+    const isLeases = (request: string): boolean => request.startsWith('GET') && request.includes('/leases');
+    await clock.advance(60_000);
+    const asked = async (hours: number): Promise<number> => {
+      const before = site.requests.filter(isLeases).length;
+      for (let seconds = 0; seconds < hours * 3_600; seconds += 30) {
+        await clock.advance(1_000);
+        server.disturbWatches('silence', 'leases');
+        await clock.advance(29_000);
+      }
+      return site.requests.filter(isLeases).length - before;
+    };
+    expect(await asked(1)).toBeLessThanOrEqual(REQUESTS_AN_HOUR);
+    expect((await asked(5)) / 5).toBeLessThanOrEqual(2);
+  });
 });

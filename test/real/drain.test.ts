@@ -7,7 +7,10 @@ import { rehearse } from '../../agent/reboot/drain/rehearsal.ts';
 import { agentPort } from '../harness/agentport.ts';
 import { ControlPlane } from '../harness/kubernetes.ts';
 import { StandInNodes } from '../harness/standinnodes.ts';
-import { type DrainCase, drainCases } from './draincases.ts';
+import { budgetCases } from './drainbudgetcases.ts';
+import type { DrainCase } from './draincase.ts';
+import { endingCases } from './drainendingcases.ts';
+import { selectionCases } from './drainselectioncases.ts';
 import { DrainSite } from './drainsite.ts';
 import { type DrainRequest, type DrainVerdict, drainOptions, drainWithAgent, drainWithKubectl } from './drainways.ts';
 
@@ -84,7 +87,7 @@ describe('a drain beside kubectl drain', () => {
   }
 
   describe.concurrent('judges as it does', () => {
-    it.each(drainCases)('$name', async (drainCase) => {
+    it.each([...selectionCases, ...budgetCases, ...endingCases])('$name', async (drainCase) => {
       const { said, kubectl, agent, gone, impossible } = await judged(drainCase);
       expect({ ...agent, said }).toEqual({ ...kubectl, said });
       const { ending = 'drained', goes, impossible: expected = false } = drainCase;

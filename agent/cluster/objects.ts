@@ -13,6 +13,8 @@ export interface ObjectMeta {
   readonly creationTimestamp?: string;
   /** RFC 3339; set while the object is being deleted. */
   readonly deletionTimestamp?: string;
+  /** What of it was grace: `deletionTimestamp` is so long after its deletion was asked for. */
+  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];

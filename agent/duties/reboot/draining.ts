@@ -75,6 +75,7 @@ export class Draining {
       clock,
       random,
       options: withTimeLeft(options(), ranForMs),
+      ranForMs,
       onEviction: (result) => watcher?.evictionAnswered(result),
       onProgress: ({ left, obstacles, warning }) => {
         // The first names the most pods: it changes with each that goes.

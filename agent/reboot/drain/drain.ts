@@ -23,6 +23,8 @@ export interface DrainContext {
   readonly port: Pick<KubernetesPort, 'get' | 'list' | 'watch' | 'evict' | 'lastHeardMs'>;
   readonly nodeName: string;
   readonly options: DrainOptions;
+  /** For how long earlier lives of the agent have been at it. */
+  readonly ranForMs?: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** For each answer to a request for an eviction; must not throw. */
@@ -169,9 +171,9 @@ export class Drain {
     for (const pod of late) {
       this.#candidates.stand(pod, { is: 'given-up', obstacle: 'timed-out', why: this.#lateText(pod) }, nowMs);
     }
-    for (const pod of ending) this.#candidates.stand(pod, { is: 'ending' }, nowMs);
+    for (const pod of ending) this.#candidates.stand(pod, { is: 'ending' }, this.#askedAtMs(pod));
     for (const { pod, lane } of ask) {
-      this.#candidates.stand(pod, { is: 'asking' }, nowMs);
+      this.#candidates.stand(pod, { is: 'asking' }, this.#askedAtMs(pod));
       const asking = this.#ask(pod, lane, signal)
         .catch((error: unknown) => {
           this.#defect ??= error;
@@ -182,6 +184,13 @@ export class Drain {
         });
       this.#asking.add(asking);
     }
+  }
+
+  /** Its time goes on where an earlier life has asked; what was before the drain does not count, whatever the clocks say. */
+  #askedAtMs({ endAskedAtMs }: DrainPod): number {
+    const { clock, ranForMs = 0 } = this.#context;
+    const agoMs = endAskedAtMs === undefined ? 0 : clock.nowMs() - endAskedAtMs;
+    return clock.monotonicMs() - Math.min(Math.max(0, agoMs), ranForMs);
   }
 
   #lateText(pod: DrainPod): string {

@@ -16,6 +16,8 @@ export interface DrainPod {
   readonly critical: boolean;
   /** When it should have ended, wall clock of the API server; undefined while its deletion has not begun. */
   readonly endsAtMs: number | undefined;
+  /** When that was asked for, by the same clock; undefined also where the API server does not say how much of it was grace. */
+  readonly endAskedAtMs: number | undefined;
 }
 
 /** The owner that will see to a replacement. */
@@ -31,6 +33,7 @@ const criticalPriority = 2_000_000_000;
 export function drainPodOf({ metadata, spec, status }: PodObject): DrainPod {
   const { namespace = '', name, uid, labels = {}, annotations = {}, deletionTimestamp } = metadata;
   const endsAtMs = Date.parse(deletionTimestamp ?? '');
+  const endAskedAtMs = endsAtMs - (metadata.deletionGracePeriodSeconds ?? Number.NaN) * 1000;
   return {
     namespace,
     name,
@@ -43,6 +46,7 @@ export function drainPodOf({ metadata, spec, status }: PodObject): DrainPod {
     emptyDir: spec?.volumes?.some(({ emptyDir }) => emptyDir !== undefined) ?? false,
     critical: (spec?.priority ?? 0) >= criticalPriority,
     endsAtMs: Number.isNaN(endsAtMs) ? undefined : endsAtMs,
+    endAskedAtMs: Number.isNaN(endAskedAtMs) ? undefined : endAskedAtMs,
   };
 }
 

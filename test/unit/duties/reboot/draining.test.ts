@@ -1,21 +1,25 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Draining } from '../../../../agent/duties/reboot/draining.ts';
+import { pods } from '../../../../agent/cluster/objects.ts';
 import { createLogger } from '../../../../agent/observe/log.ts';
+import type { DrainOptions } from '../../../../agent/reboot/drain/options.ts';
 import { EmulatedCluster, kuredsDefaults } from '../../reboot/drain/emulatedcluster.ts';
 
 let cluster: EmulatedCluster;
 let draining: Draining;
 let outcomes: string[];
 let changes: number;
+let options: DrainOptions;
 beforeEach(async () => {
   cluster = await EmulatedCluster.create();
   outcomes = [];
   changes = 0;
+  options = { ...kuredsDefaults, timeoutMs: 60_000 };
   const { clock, port } = cluster;
   draining = new Draining({
     port,
     nodeName: 'node-1',
-    options: () => ({ ...kuredsDefaults, timeoutMs: 60_000 }),
+    options: () => options,
     onChange: () => (changes += 1),
     onWarning: () => undefined,
     watcher: {
@@ -83,5 +87,27 @@ describe('the drain beside the machine', () => {
     expect(draining.facts()).toMatchObject({ kind: 'running' });
     await cluster.clock.advance(2_000);
     expect(draining.facts()).toMatchObject({ kind: 'failed' });
+  });
+
+  it.each([
+    { ranForMs: 50_000, leftMs: 10_000, what: 'gives a pod no second time that an earlier life has asked to go' },
+    { ranForMs: 20_000, leftMs: 40_000, what: 'gives a pod its time that was going before the drain began' },
+    {
+      ranForMs: 0,
+      leftMs: 60_000,
+      what: 'gives a pod all of its time that was going before the first life of the drain',
+    },
+  ])('$what', async ({ ranForMs, leftMs }) => {
+    options = { ...kuredsDefaults, podTimeoutMs: 60_000 };
+    const { clock } = cluster;
+    cluster.stuck.add('web-1');
+    await clock.run(cluster.pod('web-1'));
+    await clock.run(cluster.portOf('admin').delete(pods, { namespace: 'default', name: 'web-1' }));
+    await clock.advance(50_000);
+    draining.start(ranForMs, forever);
+    await clock.advance(leftMs - 2_000);
+    expect(draining.facts()).toMatchObject({ kind: 'running' });
+    await clock.advance(4_000);
+    expect(draining.facts()).toMatchObject({ kind: 'failed', reason: expect.stringContaining('not gone within 60 s') });
   });
 });

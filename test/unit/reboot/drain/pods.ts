@@ -15,6 +15,7 @@ export function drainPod(name: string, details: Partial<DrainPod> = {}): DrainPo
     emptyDir: false,
     critical: false,
     endsAtMs: undefined,
+    endAskedAtMs: undefined,
     ...details,
   };
 }

@@ -87,6 +87,7 @@ describe('what is read of a Pod', () => {
       metadata: {
         ...metadata,
         deletionTimestamp: '2026-01-01T00:00:00Z',
+        deletionGracePeriodSeconds: 30,
         annotations: { 'kubernetes.io/config.mirror': '' },
         ownerReferences: [
           { ...owner, name: 'other' },
@@ -99,6 +100,7 @@ describe('what is read of a Pod', () => {
     expect(pod).toMatchObject({
       controller: { daemonSet: true, name: 'agents' },
       endsAtMs: nowMs,
+      endAskedAtMs: nowMs - 30_000,
       mirror: true,
       emptyDir: true,
       critical: true,

@@ -11,20 +11,15 @@ export const namespace = 'nodetender';
 /** Each step of a reboot is slower on an emulated processor: the drain alone takes a quarter of a minute. */
 const STEP_DEADLINE_MS = 300_000;
 
-/** No wait that is not the machine's own. */
-const atOnce = {
+/** No wait that is not the machine's own, but for a soak that is long enough to be interrupted. */
+const reboot = {
   enabled: true,
   sentinel: { settle: '0s', checkEvery: '10s' },
   minInterval: '0s',
   gates: { checkEvery: '10s' },
-  health: { soak: '5s' },
+  health: { soak: '20s' },
   backoff: { first: '5s', longest: '5s' },
 };
-
-export interface InstallationOptions {
-  /** The `reboot` section of the agent's configuration, beside what makes it wait for nothing. */
-  readonly reboot?: object;
-}
 
 /** The chart installed by helm on a machine that has booted, with a workload of two pods, and a witness of what happens. */
 export class Installation {
@@ -36,7 +31,7 @@ export class Installation {
     this.witness = witness;
   }
 
-  static async create(options: InstallationOptions = {}): Promise<Installation> {
+  static async create(): Promise<Installation> {
     const cluster = await MachineCluster.launch();
     try {
       await cluster.machine.powerOn();
@@ -44,7 +39,7 @@ export class Installation {
       const { clients } = cluster.plane;
       const values = {
         image: { repository: 'localhost/nodetender', tag: 'test', pullPolicy: 'Never' },
-        config: { reboot: { ...atOnce, ...options.reboot } },
+        config: { reboot },
       };
       const place = ['--namespace', namespace, '--create-namespace'];
       await helm(['install', 'nodetender', chart, ...place, ...valuesArgument(values)], { clients });

@@ -28,7 +28,9 @@ export class SecondNode {
     const kubeconfig = join(plane.folder, `${name}.kubeconfig`);
     const [port = 0] = await freePorts(1);
     const httpAddress = `127.0.0.1:${port}`;
-    const node = await RebootingNode.create({ clients, name, access: { kubeconfig }, settings, httpAddress });
+    // As its kubelet labels it, and the chart asks for it.
+    const labels = { 'kubernetes.io/os': 'linux', 'kubernetes.io/hostname': name };
+    const node = await RebootingNode.create({ clients, name, access: { kubeconfig }, settings, labels, httpAddress });
     // What a kubelet would say: that it is alive, and has room.
     const lease = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases`;
     const renewed = () => ({ spec: { renewTime: new Date().toISOString().replace('Z', '000Z') } });

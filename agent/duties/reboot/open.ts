@@ -6,10 +6,9 @@ import { connectHost, connectNeed, type HostSurroundings } from '../../host/conn
 import type { HostPort } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
-import { Notifier } from '../../observe/notify.ts';
-import { nameOf } from '../../observe/notify/address.ts';
 import { exchange } from '../../web/exchange.ts';
 import { ConfiguredNeed } from './configuredneed.ts';
+import { openMessages } from './messages.ts';
 import { RebootDuty, type RebootDutyOptions } from './reboot.ts';
 
 export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | 'podsChangedAtMs' | 'event'> {
@@ -26,11 +25,6 @@ export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | '
   readonly signal: AbortSignal;
 }
 
-const lostBecause = {
-  overflow: 'too many messages wait',
-  removed: 'the configuration has this target no more',
-};
-
 export interface Reboots {
   /** To be called when the Node, the pause or the configuration has changed. */
   look(): void;
@@ -43,7 +37,7 @@ export interface Reboots {
  * moment; everything else from that of each step. Throws `host/no-boot` where it is not known which boot this is.
  */
 export async function openReboots(options: OpenRebootsOptions): Promise<Reboots> {
-  const { config, env, metrics, clock, random, log, signal } = options;
+  const { config, env, metrics, clock } = options;
   const surroundings: HostSurroundings = { clock, busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'] };
   const host = hostAsConfigured(config, surroundings);
   await host.boot();
@@ -51,27 +45,12 @@ export async function openReboots(options: OpenRebootsOptions): Promise<Reboots>
     settings: () => config().reboot.sentinel,
     connect: (settings) => connectNeed(settings, surroundings),
   });
-  const notifier = new Notifier({
-    config: () => config().reboot.notify,
-    clock,
-    random,
-    environment: env,
-    exchange,
-    signal,
-    onOutcome: ({ address }, { note }, outcome) => {
-      metrics.reboots.notified(outcome.kind);
-      if (outcome.kind === 'sent') return;
-      const why = outcome.kind === 'dropped' ? outcome.error.message : lostBecause[outcome.kind];
-      log.warn({ to: nameOf(address), event: note.event, why }, 'a message is lost');
-    },
-  });
   const duty = new RebootDuty({
     ...options,
     config: () => config().reboot,
     host,
     need,
-    notify: (note) => notifier.tell(note),
-    notesSent: async (ms) => await notifier.settle(ms),
+    ...openMessages({ ...options, config: () => config().reboot, exchange }),
     watcher: metrics.reboots,
   });
   return {

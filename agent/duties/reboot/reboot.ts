@@ -19,7 +19,7 @@ import { queuedSinceMs } from '../../reboot/lock/queue.ts';
 import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
 import { Asking, type SlotIs } from './asking.ts';
-import { type Condition, NodeCondition, rebootPossible, rebootRequired } from './condition.ts';
+import { Conditions } from './conditions.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
 import { LabelGuard } from './labelguard.ts';
@@ -49,7 +49,7 @@ export interface RebootDutyOptions {
   readonly event: (note: RebootEvent) => void;
   readonly notify: (note: Note) => void;
   /** Resolves when all that was told is on its way or given up, or after so long. */
-  readonly notesSent?: ((ms: number) => Promise<void>) | undefined;
+  readonly notesSent: (ms: number) => Promise<void>;
   readonly watcher?: RebootWatcher | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -89,10 +89,7 @@ export class RebootDuty {
   readonly #lock: OwnLock;
   readonly #labelGuard: LabelGuard;
   readonly #slots: SlotReport;
-  readonly #required: NodeCondition;
-  readonly #possible: NodeCondition;
-  /** Told last, of why the host would deny a reboot. */
-  #denial: string | undefined;
+  readonly #conditions: Conditions;
   #state: State | undefined;
   /** What is in force stands on the Node: at the start, and after a write without an answer. */
   #isUnsure = true;
@@ -106,11 +103,14 @@ export class RebootDuty {
     const { clock, config, node } = options;
     this.#own = new OwnNodeView(node, clock);
     this.#readyTime = new ReadyTime(clock);
-    this.#required = new NodeCondition({ ...options, type: 'RebootRequired', usual: 'False' });
-    this.#possible = new NodeCondition({ ...options, type: 'RebootPossible', usual: 'True' });
     this.#order = new RebootOrder(options);
     this.#labelGuard = new LabelGuard(clock);
     this.#hostGate = new HostGate({ ...options, reportedBootId: () => this.#own.current?.bootId });
+    this.#conditions = new Conditions({
+      ...options,
+      hostGate: this.#hostGate,
+      onDenied: (note) => this.#told({ type: 'Warning', reason: 'RebootImpossible', note }),
+    });
     this.#lock = new OwnLock({
       ...options,
       labels: () => this.#own.current?.labels ?? new Map(),
@@ -223,8 +223,8 @@ export class RebootDuty {
     }
     const after = this.#state ?? before;
     watcher?.stepped(before, after, step.reason);
-    await this.#show(this.#required, rebootRequired(after), signal);
-    if (untouched.has(after.phase)) await this.#lookAtHost(signal);
+    await this.#conditions.show(after, signal);
+    if (untouched.has(after.phase)) await this.#conditions.lookAtHost(signal);
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());
   }
 
@@ -261,7 +261,7 @@ export class RebootDuty {
         await this.#draining.stop();
         return;
       case 'reboot':
-        await this.#options.notesSent?.(lastWordsMs);
+        await this.#options.notesSent(lastWordsMs);
         await this.#order.give(signal);
         return;
       case 'notify':
@@ -317,28 +317,6 @@ export class RebootDuty {
     this.#options.event({ ...note, action: 'Reboot' });
   }
 
-  /** A condition that cannot be written is tried again at the next step, and stands in the way of none. */
-  async #show(condition: NodeCondition, wanted: Condition, signal: AbortSignal): Promise<void> {
-    try {
-      await condition.follow(wanted, signal);
-    } catch (error) {
-      if (signal.aborted || !isNodetenderError(error)) throw error;
-      this.#options.log.warn({ error, condition: wanted.reason }, 'a condition of the Node could not be written');
-    }
-  }
-
-  /** A host that denies a reboot is told of before one is wanted, and before anything is cordoned for one. */
-  async #lookAtHost(signal: AbortSignal): Promise<void> {
-    const { watcher, log } = this.#options;
-    const denial = await this.#hostGate.denial(signal);
-    watcher?.rebootPossible(denial === undefined);
-    if (denial !== undefined && denial !== this.#denial) {
-      this.#told({ type: 'Warning', reason: 'RebootImpossible', note: denial });
-    } else if (denial === undefined && this.#denial !== undefined) log.info('the host lets the agent reboot it again');
-    this.#denial = denial;
-    await this.#show(this.#possible, rebootPossible(denial), signal);
-  }
-
   /** What stands on the Node, read once and after each write without an answer. Undefined while there is no Node. */
   async #stateInForce(boot: Boot, signal: AbortSignal): Promise<State | undefined> {
     const { port, nodeName, clock } = this.#options;
@@ -353,8 +331,7 @@ export class RebootDuty {
     }
     const before = this.#record;
     this.#record = recordOn(this.#own.learn(found, watched));
-    this.#required.learn(found);
-    this.#possible.learn(found);
+    this.#conditions.learn(found);
     const isFirst = this.#state === undefined;
     const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs(), before);
     if (problem !== undefined) this.#told({ type: 'Warning', reason: 'RebootRecordDamaged', note: problem });

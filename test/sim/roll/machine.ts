@@ -130,6 +130,7 @@ export class Machine {
         if (!life.signal.aborted) onEvent(this, reason, note);
       },
       notify: () => undefined,
+      notesSent: async () => undefined,
       watcher: {
         stepped: () => this.options.onStep(this),
         drainEnded: () => undefined,

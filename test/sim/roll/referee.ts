@@ -3,6 +3,7 @@ import type { LeaseObject, NodeObject, PodObject } from '../../../agent/cluster/
 import type { ObjectStore, Change } from '../../emulators/kubernetes/store.ts';
 import type { Machine } from './machine.ts';
 import type { Author } from './network.ts';
+import { isHolder, recordOf } from './record.ts';
 import { type Counts, count } from './tally.ts';
 
 /** What must hold after every change of an object and at every order to a host; those of images are watched elsewhere. */
@@ -373,29 +374,4 @@ export class Referee {
     }
     return account;
   }
-}
-
-/** What is read here of a record; it may be anything. */
-interface Recorded {
-  readonly phase?: string;
-  readonly slot?: string;
-  readonly bootId?: string;
-  readonly cordonedByUs?: boolean;
-  readonly requestHandled?: string;
-  readonly reason?: { readonly code?: string };
-  readonly lastReboot?: { readonly bootId?: string };
-}
-
-export function recordOf({ metadata }: NodeObject): Recorded | undefined {
-  const json = metadata.annotations?.[annotationPrefix + nodeAnnotations.rebootStatus];
-  if (json === undefined) return undefined;
-  try {
-    return JSON.parse(json) as Recorded;
-  } catch {
-    return undefined;
-  }
-}
-
-function isHolder({ spec, metadata }: LeaseObject, { name, uid }: NodeObject['metadata']): boolean {
-  return spec?.holderIdentity === name && metadata.ownerReferences?.some((owner) => owner.uid === uid) === true;
 }

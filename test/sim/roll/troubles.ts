@@ -9,7 +9,8 @@ import type { RebootOutcome } from '../../emulators/host/host.ts';
 import type { Arrival } from '../../emulators/kubernetes/faults.ts';
 import type { Machine } from './machine.ts';
 import { agentUser, type Partition, rough } from './network.ts';
-import { recordOf, type Referee } from './referee.ts';
+import { recordOf } from './record.ts';
+import type { Referee } from './referee.ts';
 
 /** A roll, as troubles find it. */
 export interface Scene {

@@ -1,8 +1,8 @@
 import { KubernetesClient } from '../../../agent/cluster/client.ts';
 import { annotationPrefix, nodeAnnotations, stateLabel } from '../../../agent/cluster/names.ts';
-import { budgets, leases, type NodeObject, nodes, type PodObject, pods } from '../../../agent/cluster/objects.ts';
+import { budgets, leases, type NodeObject, nodes } from '../../../agent/cluster/objects.ts';
 import type { KubernetesPort } from '../../../agent/cluster/port.ts';
-import { type Config, parseConfig } from '../../../agent/config/load.ts';
+import type { Config } from '../../../agent/config/load.ts';
 import { isNodetenderError } from '../../../agent/errors.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
 import { EmulatedApiServer } from '../../emulators/kubernetes/apiserver.ts';
@@ -12,11 +12,13 @@ import { Chance } from '../random.ts';
 import { Violation } from '../witness.ts';
 import { type Distortion, Machine } from './machine.ts';
 import { agentUser, type Author, fair, type Life, Network } from './network.ts';
-import { recordOf, Referee } from './referee.ts';
+import { recordOf } from './record.ts';
+import { Referee } from './referee.ts';
+import { configOf, soakMs } from './settings.ts';
 import { count, emptyTally } from './tally.ts';
 import { type Scene, type Trouble, troubles } from './troubles.ts';
+import { Workload } from './workload.ts';
 
-const soakMs = 20_000;
 const rounds = 14;
 const longestRoundMs = 45_000;
 const peaceMinutes = 90;
@@ -28,31 +30,6 @@ const visibleAgainWithinMs = 60_000;
 /** After ten minutes without a word, a few more or less, the own Node is listed anew. */
 const silenceHeardWithinMs = 12 * 60_000;
 const controlPlane = 'node-role.kubernetes.io/control-plane';
-
-const settings = (pools: string) => `
-reboot:
-  enabled: true
-  sentinel: { settle: 10s }
-  minInterval: 1m
-  deadline: 2m
-  backoff: { first: 1m, longest: 8m }
-  ${pools}
-  gates: { maxUnhealthy: 10, patience: 1m }
-  drain: { timeout: 3m }
-  health: { soak: ${soakMs / 1000}s, timeout: 5m }
-`;
-
-const configs = new Map<string, Config['reboot']>();
-
-/** Parsed once for all worlds. */
-function configOf(pools: string): Config['reboot'] {
-  let config = configs.get(pools);
-  if (config === undefined) {
-    config = parseConfig(settings(pools), 'simulation').reboot;
-    configs.set(pools, config);
-  }
-  return config;
-}
 
 /** Drawn from the heap of troubles by their weights. */
 const heap: readonly Trouble[] = troubles.flatMap((trouble) => Array<Trouble>(trouble.weight ?? 1).fill(trouble));
@@ -82,6 +59,7 @@ export class RollWorld implements Scene {
   slots: number;
   readonly #author: Author = { current: undefined };
   readonly #machines = new Map<string, Machine>();
+  readonly #workload: Workload;
   readonly #removed: Machine[] = [];
   readonly #untoldSinceMs = new Map<string, number>();
   readonly #configs = new Map<string, Config['reboot']>();
@@ -113,9 +91,14 @@ export class RollWorld implements Scene {
       nowMs: () => this.clock.monotonicMs(),
       checks: this.tally.checks,
     });
-    this.server.store.listen(({ storedAs, object }) => {
-      count(this.tally.amounts, 'changes');
-      if (storedAs === 'pods') void this.#endPod(object);
+    this.server.store.listen(() => count(this.tally.amounts, 'changes'));
+    this.#workload = new Workload({
+      admin: this.admin,
+      store: this.server.store,
+      namespace: this.namespace,
+      machines: this.#machines,
+      chance,
+      clock: this.clock,
     });
   }
 
@@ -177,7 +160,7 @@ export class RollWorld implements Scene {
 
   async deleteNode({ name }: Machine): Promise<void> {
     await ifThere(this.admin.delete(nodes, { name }));
-    for (const pod of this.#podsOn(name)) await this.admin.delete(pods, { namespace: this.namespace, name: pod });
+    await this.#workload.deleteFrom(name);
   }
 
   /** A machine that is scrapped; one stays. */
@@ -190,13 +173,8 @@ export class RollWorld implements Scene {
     this.#removed.push(machine);
   }
 
-  /** New pods come where they may. */
   async schedule(): Promise<void> {
-    for (const machine of this.members) {
-      const node = await machine.node();
-      const isOpen = node !== undefined && node.spec?.unschedulable !== true && machine.host.state === 'up';
-      if (isOpen && this.#podsOn(machine.name).length === 0) await this.#runPod(machine.name);
-    }
+    await this.#workload.schedule();
   }
 
   readonly withdrawBudgets = async (): Promise<void> => {
@@ -338,35 +316,6 @@ export class RollWorld implements Scene {
     return this.server.store.get({ storedAs: 'nodes' }, '', name);
   }
 
-  #podsOn(name: string): string[] {
-    const found = this.server.store.list({ storedAs: 'pods' }) as unknown as PodObject[];
-    return found.filter(({ spec }) => spec?.nodeName === name).map(({ metadata }) => metadata.name);
-  }
-
-  /** A pod of a workload: its eviction ends it, at once or when the kubelet has done so. */
-  async #runPod(nodeName: string): Promise<void> {
-    const { namespace, admin, chance } = this;
-    const name = `web-${nodeName}-${chance.between(1, 1e6)}`;
-    const terminationGracePeriodSeconds = chance.hits(0.7) ? 0 : 30;
-    await admin.create<PodObject>(pods, namespace, {
-      metadata: { name, labels: { app: 'web', node: nodeName } },
-      spec: { nodeName, terminationGracePeriodSeconds, containers: [{ name: 'web', image: 'web' }] },
-    });
-    const body = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
-    await admin.patch(pods, { namespace, name }, { type: 'merge', body, subresource: 'status' });
-  }
-
-  /** As the kubelet does with one that is going. */
-  async #endPod({ metadata, spec }: PodObject): Promise<void> {
-    if (metadata.deletionTimestamp === undefined) return;
-    const { name, uid } = metadata;
-    await this.clock.sleep(this.chance.between(1_000, 20_000));
-    const { host } = this.#machines.get(spec?.nodeName ?? '') ?? {};
-    if (host?.state === 'down') await this.clock.sleep(60_000);
-    const found = this.server.store.get({ storedAs: 'pods' }, this.namespace, name);
-    if (found?.metadata.uid === uid) this.server.store.delete({ storedAs: 'pods' }, found);
-  }
-
   #heard(machine: Machine, reason: string, note: string): void {
     this.note(`${machine.name} ${reason}: ${note}`);
     count(this.tally.events, reason);
@@ -399,7 +348,7 @@ export class RollWorld implements Scene {
     });
     this.#machines.set(name, machine);
     await machine.register();
-    await this.#runPod(name);
+    await this.#workload.run(name);
   }
 
   /** Some worlds go the long way: the client with its texts, deadlines and retries. */

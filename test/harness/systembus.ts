@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -40,7 +40,8 @@ export class SystemBus {
         '--nopidfile',
       ],
       log: join(folder, 'dbus.log'),
-      ready: async () => (await stat(this.socketPath)).isSocket(),
+      // Its socket is there before anybody listens to it.
+      ready: () => this.#has('org.freedesktop.DBus'),
       readyDeadlineMs: READY_DEADLINE_MS,
     });
     this.#logind = new Daemon({

@@ -64,7 +64,9 @@ function hasOutlivedReboot(state: State, facts: Observation, sentinel: WantedSen
 }
 
 /**
- * No clock is asked for it: one that was set after the boot would make a sentinel of this boot look older than it, or an old one
+ * One that was written anew is a new need, however soon after the boot and however often: a package run at boot brings the next
+ * kernel that way, and nothing in the file tells it from a script that always writes it. That is for people, by an alert on the number
+ * of reboots. No clock is asked for it: one that was set after the boot would make a sentinel of this boot look older than it, or an old one
  * younger. A command has no time: as long as it has not been seen false it is the need of before the reboot.
  */
 function isSameAsBefore({ needWrittenAtMs }: LastReboot, sentinel: WantedSentinel): boolean {

@@ -27,7 +27,6 @@ const idleMetrics = [
   'nodetender_history_images',
   'nodetender_images_removed_total',
   'nodetender_images_skipped_total',
-  'nodetender_last_reboot_timestamp_seconds',
   'nodetender_last_run_end_timestamp_seconds',
   'nodetender_next_run_timestamp_seconds',
   'nodetender_reboot_drain_duration_seconds',

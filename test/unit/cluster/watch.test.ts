@@ -2,65 +2,11 @@ import { array, assert, asyncProperty, constant, constantFrom, oneof, record } f
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { ClusterError } from '../../../agent/cluster/errors.ts';
-import { nodes } from '../../../agent/cluster/objects.ts';
-import type { KubernetesObject } from '../../../agent/cluster/port.ts';
-import { type Change, Watched } from '../../../agent/cluster/watch.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
-import { describeObject, ModelServer } from './modelserver.ts';
+import { Follower } from './follower.ts';
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
-
-/** Everything that follows one server, with what it was told. */
-class Follower {
-  readonly clock: VirtualClock;
-  readonly server: ModelServer;
-  readonly changes: Change<string>[] = [];
-  readonly health: (string | undefined)[] = [];
-  readonly unreadable: string[] = [];
-  readonly watched: Watched<KubernetesObject, string>;
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
-
-  constructor(clock = new VirtualClock(), server = new ModelServer(clock), seed = 0.5, quietLimitMs?: number) {
-    this.clock = clock;
-    this.server = server;
-    this.watched = new Watched<KubernetesObject, string>({
-      port: server.port,
-      resource: nodes,
-      scope: {},
-      project: (object) => {
-        if (object.metadata.name === 'broken' && object.metadata.resourceVersion !== '1') throw new Error('not so');
-        return describeObject(object);
-      },
-      onChange: (change) => this.changes.push(change),
-      onHealth: (problem) => this.health.push(problem?.code),
-      onUnreadable: (problem) => this.unreadable.push(problem),
-      quietLimitMs,
-      clock,
-      random: () => seed,
-    });
-  }
-
-  async start(): Promise<void> {
-    this.#running = this.watched.run(this.#stop.signal);
-    await this.settle();
-  }
-
-  /** Lets promises run until nothing is left to do but wait. */
-  async settle(): Promise<void> {
-    for (let turns = 0; turns < 3; turns += 1) await this.clock.advance(0);
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  told(): string[] {
-    return this.changes.map(({ type, key }) => `${type} ${key}`);
-  }
-}
 
 describe('objects that are followed', () => {
   let followed: Follower;
@@ -303,75 +249,6 @@ describe('objects that are followed', () => {
     await waiting;
     expect(followed.watched.values()).toHaveLength(1);
   });
-});
-
-describe('objects of which one changes every few minutes', () => {
-  let followed: Follower;
-
-  beforeEach(async () => {
-    const clock = new VirtualClock();
-    followed = new Follower(clock, new ModelServer(clock), 0.5, 10 * MINUTE);
-    followed.server.put('a');
-    await followed.start();
-  });
-  afterEach(async () => {
-    await followed.stop();
-  });
-
-  it('are listed anew after a watch that hung before its first bookmark', async () => {
-    const { server, clock } = followed;
-    server.stuck = true;
-    server.remove('a');
-    server.put('a');
-    await clock.advance(9 * MINUTE);
-    expect(followed.told()).toEqual(['added a']);
-    server.stuck = false;
-    await clock.advance(MINUTE + 1_000);
-    expect(followed.told()).toEqual(['added a', 'deleted a', 'added a']);
-    // There may have been nothing to tell: nobody is said to be ill.
-    expect(followed.health).toEqual([]);
-  });
-
-  it('are not listed anew while they are heard of', async () => {
-    const { server, clock } = followed;
-    for (let count = 0; count < 6; count += 1) {
-      await clock.advance(8 * MINUTE);
-      server.put('a');
-    }
-    expect(server.lists).toHaveLength(1);
-  });
-
-  it('are listed ever more seldom while nothing has changed, and soon again once things change as they did', async () => {
-    const { server, clock } = followed;
-    await clock.advance(5 * HOUR);
-    expect(server.lists.map((atMs) => atMs / MINUTE)).toEqual([0, 10, 30, 70]);
-    server.put('a');
-    await clock.advance(5 * MINUTE);
-    server.put('a');
-    await clock.advance(10 * MINUTE + 1_000);
-    expect(server.lists).toHaveLength(5);
-  });
-});
-
-it('objects whose watches keep back what happens are listed anew as often as at first', async () => {
-  const clock = new VirtualClock();
-  const followed = new Follower(clock, new ModelServer(clock), 0.5, 10 * MINUTE);
-  const { server } = followed;
-  await followed.start();
-  server.stuck = true;
-  const lateMs: number[] = [];
-  for (const name of ['a', 'b', 'c']) {
-    await clock.advance(25 * MINUTE);
-    server.put(name);
-    const sinceMs = clock.monotonicMs();
-    for (let minutes = 0; minutes < 60 && followed.watched.get(name) === undefined; minutes += 1) {
-      await clock.advance(MINUTE);
-    }
-    lateMs.push(clock.monotonicMs() - sinceMs);
-  }
-  await followed.stop();
-  // Once it had listened for 20 minutes in vain.
-  expect(Math.max(...lateMs)).toBeLessThanOrEqual(20 * MINUTE);
 });
 
 it('whatever happens, every change is told once and in order, and the end is the truth', async () => {

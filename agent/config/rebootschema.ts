@@ -66,7 +66,10 @@ const gates = section('What must not be in the way of a reboot. Asked again afte
   blockingPods: field(list(selector, MAX_SELECTORS), [], 'Pods on this node that block it.'),
   alerts: section('Alerts that block, where prometheus.url is given. A query that fails blocks, too.', {
     ignore: optional(alertPattern, 'Names of alerts that do not block.'),
-    only: optional(alertPattern, 'Names of alerts that alone block.'),
+    only: optional(
+      alertPattern,
+      "Names of alerts that alone block. Left out: all, but for the chart's own (Nodetender…).",
+    ),
     firingOnly: field(flag(), false, 'Whether pending alerts do not block.'),
   }),
   maxUnhealthy: optional(

@@ -6,11 +6,17 @@ import type { Sample } from './samples.ts';
 export interface AlertFilter {
   /** Names that do not block. */
   readonly ignore: RegExp | undefined;
-  /** Names that alone block. */
+  /** Names that alone block. Without it every name does, but for those of the chart's own alerts. */
   readonly only: RegExp | undefined;
   /** Whether pending alerts do not block. */
   readonly firingOnly: boolean;
 }
+
+/**
+ * The chart's own: they say that a roll does not go on, or that a node is not as it should be. One of them about one node would
+ * keep every node from its reboot, and one about a reboot that is long pending would keep that reboot pending.
+ */
+const OWN_ALERTS = /^Nodetender[A-Z]/u;
 
 /** The series in which Prometheus keeps its alerts, those that wait for their `for` (pending) and those that fire. */
 export const ALERTS_QUERY = 'ALERTS';
@@ -65,7 +71,7 @@ export function alertsInTheWay(
   const names = samples
     .filter(({ value, labels }) => value !== 0 && (!firingOnly || labels.get('alertstate') === 'firing'))
     .map(({ labels }) => (labels.get('alertname') ?? '').slice(0, MAX_NAME_LENGTH))
-    .filter((name) => name !== '' && ignore?.test(name) !== true && only?.test(name) !== false);
+    .filter((name) => name !== '' && ignore?.test(name) !== true && (only?.test(name) ?? !OWN_ALERTS.test(name)));
   const distinct = [...new Set(names)].toSorted();
   if (distinct.length === 0) return undefined;
   return { gate: 'prometheus', reason: `${distinct.length === 1 ? 'alert' : 'alerts'} ${listed(distinct)}` };

@@ -35,6 +35,12 @@ describe('alerts that block a reboot', () => {
     expect(blocking([alert('Watchdog'), alert('Ceph')], { ignore: /^Watchdog$/u })).toBe('alert Ceph');
   });
 
+  it('are not our own, which would be in their own way, unless they are named', () => {
+    expect(blocking([alert('NodetenderRebootPending'), alert('Ceph')])).toBe('alert Ceph');
+    expect(blocking([alert('NodetenderRebootPending')], { ignore: /^Watchdog$/u })).toBeUndefined();
+    expect(blocking([alert('NodetenderRollStuck')], { only: /^Nodetender/u })).toBe('alert NodetenderRollStuck');
+  });
+
   it('are alone those that are named', () => {
     expect(blocking([alert('Watchdog'), alert('CephDown')], { only: /^Ceph/u })).toBe('alert CephDown');
     const both = { only: /^Ceph/u, ignore: /Slow$/u };

@@ -35,10 +35,15 @@ export class RebootingHost {
   static async start(): Promise<RebootingHost> {
     const machine = new EmulatedHost({ clock: systemClock, shutdownMs: 300, bootMs: 300 });
     const bus = await SystemBus.launch();
-    const logind = await Login1Service.join(bus.socketPath, machine);
-    const host = new RebootingHost(machine, bus, logind, await mkdtemp(join(tmpdir(), 'nodetender-host-')));
-    await mkdir(join(host.#folder, 'run'));
-    return host;
+    try {
+      const logind = await Login1Service.join(bus.socketPath, machine);
+      const host = new RebootingHost(machine, bus, logind, await mkdtemp(join(tmpdir(), 'nodetender-host-')));
+      await mkdir(join(host.#folder, 'run'));
+      return host;
+    } catch (error) {
+      await bus.destroy();
+      throw error;
+    }
   }
 
   get sentinelPath(): string {

@@ -2,7 +2,6 @@ import { installAdmissionPolicies, isTryOfPolicies } from './admissionpolicy.ts'
 import { agentPort } from './agentport.ts';
 import type { Json } from './api.ts';
 import type { AuditEvent } from './audit.ts';
-import { eventually } from './eventually.ts';
 import { FaultProxy } from './faultproxy.ts';
 import { installEraserObjects } from './imagelistagents.ts';
 import { kubeconfigText } from './kubeconfig.ts';
@@ -11,6 +10,7 @@ import { grant } from './permissions.ts';
 import { RebootingNode } from './rebootingnode.ts';
 import { RollWitness } from './rollwitness.ts';
 import { StandInNodes } from './standinnodes.ts';
+import { addWorkload } from './workload.ts';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -121,24 +121,7 @@ export class RollCluster {
 
   /** A ReplicaSet with a budget that lets one pod of it be missing. Resolves when all run. */
   async addWorkload(name: string, replicas: number): Promise<void> {
-    const { api } = this.plane;
-    const labels = { app: name };
-    await api.create('/apis/policy/v1/namespaces/default/poddisruptionbudgets', {
-      metadata: { name },
-      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
-    });
-    await api.create('/apis/apps/v1/namespaces/default/replicasets', {
-      metadata: { name },
-      spec: {
-        replicas,
-        selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: { containers: [container] } },
-      },
-    });
-    const path = `/apis/apps/v1/namespaces/default/replicasets/${name}`;
-    const isReady = async (): Promise<boolean> =>
-      ((await api.get(path)) as { status?: { readyReplicas?: number } }).status?.readyReplicas === replicas;
-    await eventually(`${name} runs`, isReady, 60_000);
+    await addWorkload(this.plane.api, name, { replicas });
   }
 
   /** Watches from now on. */

@@ -24,8 +24,8 @@ export async function queryPrometheus(
 ): Promise<Sample[]> {
   const address = new URL(url);
   address.pathname = `${address.pathname.replace(/\/$/, '')}/api/v1/query`;
-  // GET: proxies that let people read Prometheus often allow nothing else.
-  address.search = new URLSearchParams({ query, timeout: `${timeoutMs / 1000}s` }).toString();
+  // GET: proxies that let people read Prometheus often allow nothing else. Its durations are whole numbers: it refuses `1.5s`.
+  address.search = new URLSearchParams({ query, timeout: `${timeoutMs}ms` }).toString();
   const headers = tokenFile === undefined ? {} : { authorization: `Bearer ${await readToken(tokenFile)}` };
   const limits = { deadlineMs: timeoutMs, maxBytes: MAX_ANSWER_BYTES, clock, signal };
   const { status, body } = await exchange({ method: 'GET', url: address, headers }, limits);

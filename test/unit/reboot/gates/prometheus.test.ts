@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 function query(path: string, tokenFile?: string) {
-  const options = { url: `http://${server.host}${path}`, tokenFile, timeoutMs: 20_000 };
+  const options = { url: `http://${server.host}${path}`, tokenFile, timeoutMs: 1_500 };
   return queryPrometheus(options, 'ALERTS{a="b&c"}', { clock: systemClock, signal: new AbortController().signal });
 }
 
@@ -32,7 +32,7 @@ describe('a query', () => {
     expect(url.pathname).toBe(`${path.replace(/\/$/, '')}/api/v1/query`);
     expect([...url.searchParams]).toEqual([
       ['query', 'ALERTS{a="b&c"}'],
-      ['timeout', '20s'],
+      ['timeout', '1500ms'],
     ]);
     expect(asked?.headers.authorization).toBeUndefined();
   });

@@ -57,7 +57,7 @@ export async function writeState(
   const body = {
     metadata: {
       resourceVersion: metadata.resourceVersion,
-      labels: { ...record.labels, ...marks.labels, ...labelsOf(kind, config) },
+      labels: { ...record.labels, ...marks.labels, ...labelsOf({ kind, before, after, config }) },
       annotations: {
         ...record.annotations,
         ...marks.annotations,
@@ -96,8 +96,10 @@ function votersOf(before: State, after: State, { hooks }: StateWrite['config']) 
   return { annotations: [], pods: [] };
 }
 
-function labelsOf(kind: StateWrite['kind'], { marks }: StateWrite['config']): Record<string, string> {
-  if (kind === 'record') return {};
-  const labels = kind === 'cordon' ? marks.labelsBefore : marks.labelsAfter;
+/** They come with our cordon and go with it, also where a person was the one to take it off. */
+function labelsOf({ kind, before, after, config }: Pick<StateWrite, 'kind' | 'before' | 'after' | 'config'>) {
+  const { labelsBefore, labelsAfter } = config.marks;
+  const isCordonGone = before.cordonedByUs && !after.cordonedByUs;
+  const labels = kind === 'cordon' ? labelsBefore : isCordonGone ? labelsAfter : [];
   return Object.fromEntries(labels.map(({ key, value }) => [key, value]));
 }

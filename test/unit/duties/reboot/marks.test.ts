@@ -96,6 +96,20 @@ describe('what a Node carries for its reboot', () => {
     });
     expect(site.host.boots).toHaveLength(1);
   });
+
+  it.each(['cordoned', 'verifying'])('says that it is done also where a person uncordons while %s', async (phase) => {
+    const hook = phase === 'cordoned' ? 'before' : 'after';
+    site = await OneNode.start(`${marks}  hooks: { ${hook}: { annotations: [example.com/ready] } }\n`);
+    site.need.want();
+    await site.clock.advance(5 * MINUTE_MS);
+    expect(site.node().metadata.labels).toMatchObject({
+      'nodetender.dev/state': phase,
+      'example.com/maintenance': 'begun',
+    });
+    await site.patch({ spec: { unschedulable: null } });
+    await site.clock.advance(MINUTE_MS);
+    expect(marksOf(site.node())).toMatchObject({ cordoned: false, maintenance: 'done' });
+  });
 });
 
 describe('workloads that vote on a reboot', () => {

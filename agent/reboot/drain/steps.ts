@@ -34,7 +34,7 @@ export interface StepFacts {
   /** Undefined while not known. */
   readonly budgets: readonly Budget[] | undefined;
   readonly rests: ReadonlyMap<string, LaneRest>;
-  readonly options: Pick<DrainOptions, 'parallelism' | 'podTimeoutMs' | 'gracePeriodSeconds'>;
+  readonly options: Pick<DrainOptions, 'parallelism' | 'podTimeoutMs' | 'gracePeriodSeconds' | 'goesOnWhenStuck'>;
   readonly nowMs: number;
 }
 
@@ -47,7 +47,7 @@ export interface Steps {
   readonly late: readonly DrainPod[];
   /** Look again then, if nothing happens before. */
   readonly nextAtMs: number | undefined;
-  /** All that can go is gone. */
+  /** All that can go is gone, or has to stay for what cannot. */
   readonly finished: boolean;
 }
 
@@ -58,9 +58,7 @@ export function nextSteps(facts: StepFacts): Steps {
   const late = open.filter((candidate) => deadlineOf(candidate, options.podTimeoutMs) <= nowMs);
   const inTime = open.filter((candidate) => !late.includes(candidate));
   const ending = inTime.filter(({ pod, standing }) => isEndingAnyway(pod, standing, options.gracePeriodSeconds));
-  // Whoever serves the others, a DNS server or a storage driver, stays until they have ended.
-  const ordinary = inTime.filter(({ pod }) => !pod.critical);
-  const wave = ordinary.length > 0 ? ordinary : inTime;
+  const wave = waveOf(candidates, inTime, options.goesOnWhenStuck === true);
   const { ask, nextAtMs } = choose(
     wave.filter((candidate) => !ending.includes(candidate)),
     open,
@@ -73,8 +71,19 @@ export function nextSteps(facts: StepFacts): Steps {
     ending: ending.map(({ pod }) => pod),
     late: late.map(({ pod }) => pod),
     nextAtMs: nextMs === Number.POSITIVE_INFINITY ? undefined : nextMs,
-    finished: inTime.length === 0,
+    finished: wave.length === 0,
   };
+}
+
+/**
+ * Whoever serves the others, a DNS server or a storage driver, stays until they have ended; also until a person has seen to one
+ * that was given up, for it goes on working on a node that is not rebooted for now.
+ */
+function waveOf(all: readonly Candidate[], inTime: readonly Candidate[], goesOn: boolean): readonly Candidate[] {
+  const isOrdinary = ({ pod }: Candidate): boolean => !pod.critical;
+  const ordinary = inTime.filter(isOrdinary);
+  if (ordinary.length > 0) return ordinary;
+  return goesOn || !all.some(isOrdinary) ? inTime : [];
 }
 
 /** Its end has begun, and an eviction would say nothing new. */

@@ -49,7 +49,13 @@ describe('the reboots of a configuration', () => {
       cap: undefined,
       lockStaleAfterMs: undefined,
       prometheus: undefined,
-      drain: { timeoutMs: HOUR_MS / 2, parallelism: 10, evictEmptyDir: true, evictUnmanaged: true },
+      drain: {
+        timeoutMs: HOUR_MS / 2,
+        parallelism: 10,
+        evictEmptyDir: true,
+        evictUnmanaged: true,
+        goesOnWhenStuck: false,
+      },
       health: { daemonSetPods: true, pods: [], queries: [] },
       notify: { to: [] },
     });

@@ -15,6 +15,7 @@ import {
 import { budget, drainPod } from './pods.ts';
 
 const blocked: Standing = { is: 'blocked', obstacle: 'budget', why: 'no' };
+const givenUp: Standing = { is: 'given-up', obstacle: 'refused', why: 'no' };
 
 function candidate(pod: DrainPod, standing: Standing = { is: 'queued' }, askedAtMs?: number): Candidate {
   return { pod, standing, askedAtMs };
@@ -88,8 +89,15 @@ describe('the next steps of a drain', () => {
     const dns = candidate(drainPod('dns', { critical: true }));
     expect(asked(steps([dns, candidate(drainPod('a'), { is: 'ending' })]))).toEqual([]);
     expect(asked(steps([dns]))).toEqual(['dns']);
-    const givenUp: Standing = { is: 'given-up', obstacle: 'refused', why: 'no' };
-    expect(asked(steps([dns, candidate(drainPod('a'), givenUp)]))).toEqual(['dns']);
+  });
+
+  it('leave critical pods where an ordinary one stays that was given up, unless the host goes down all the same', () => {
+    const pods = [candidate(drainPod('dns', { critical: true })), candidate(drainPod('a'), givenUp)];
+    expect(steps(pods)).toMatchObject({ ask: [], finished: true });
+    const timed = { parallelism: 10, podTimeoutMs: 500, gracePeriodSeconds: undefined };
+    const late = [candidate(drainPod('dns', { critical: true })), candidate(drainPod('a'), blocked, 500)];
+    expect(steps(late, { options: timed })).toMatchObject({ ask: [], late: [{ name: 'a' }], finished: true });
+    expect(asked(steps(pods, { options: { ...timed, goesOnWhenStuck: true } }))).toEqual(['dns']);
   });
 
   it('ask nothing for a pod that is ending, unless it is to end sooner', () => {
@@ -115,13 +123,7 @@ describe('the next steps of a drain', () => {
 });
 
 describe('the next steps of any drain', () => {
-  const standings: Standing[] = [
-    { is: 'queued' },
-    { is: 'asking' },
-    blocked,
-    { is: 'ending' },
-    { is: 'given-up', obstacle: 'refused', why: 'no' },
-  ];
+  const standings: Standing[] = [{ is: 'queued' }, { is: 'asking' }, blocked, { is: 'ending' }, givenUp];
   const someCandidates = array(
     record({
       app: constantFrom('web', 'api', 'free'),
@@ -141,20 +143,30 @@ describe('the next steps of any drain', () => {
 
   it('respect the bounds, ask nobody twice, and never end or sleep while there is something to do', () => {
     assert(
-      property(someCandidates, integer({ min: 1, max: 5 }), boolean(), (candidates, parallelism, known) => {
-        const options = { parallelism, podTimeoutMs: 1_500, gracePeriodSeconds: undefined };
-        const budgets = known ? [budget('web'), api] : undefined;
-        const taken = steps(candidates, { options, budgets });
-        const busy = candidates.filter(({ standing }) => standing.is === 'asking');
-        const lanes = taken.ask.map(({ lane }) => lane.key);
-        expect(new Set(lanes).size).toBe(lanes.length);
-        for (const { pod } of busy) expect(lanes).not.toContain(laneOf(pod, budgets).key);
-        expect(taken.ask.length).toBeLessThanOrEqual(Math.max(0, parallelism - busy.length));
-        const left = candidates.filter(({ pod, standing }) => standing.is !== 'given-up' && !taken.late.includes(pod));
-        expect(taken.finished).toBe(left.length === 0);
-        const waitsForSomething = left.some(({ standing }) => standing.is === 'asking' || standing.is === 'ending');
-        expect(taken.finished || waitsForSomething || taken.ask.length > 0).toBe(true);
-      }),
+      property(
+        someCandidates,
+        integer({ min: 1, max: 5 }),
+        boolean(),
+        boolean(),
+        (candidates, parallelism, known, on) => {
+          const options = { parallelism, podTimeoutMs: 1_500, gracePeriodSeconds: undefined, goesOnWhenStuck: on };
+          const budgets = known ? [budget('web'), api] : undefined;
+          const taken = steps(candidates, { options, budgets });
+          const busy = candidates.filter(({ standing }) => standing.is === 'asking');
+          const lanes = taken.ask.map(({ lane }) => lane.key);
+          expect(new Set(lanes).size).toBe(lanes.length);
+          for (const { pod } of busy) expect(lanes).not.toContain(laneOf(pod, budgets).key);
+          expect(taken.ask.length).toBeLessThanOrEqual(Math.max(0, parallelism - busy.length));
+          const left = candidates.filter(
+            ({ pod, standing }) => standing.is !== 'given-up' && !taken.late.includes(pod),
+          );
+          const isStuck = !on && candidates.some(({ pod }) => !pod.critical) && left.every(({ pod }) => pod.critical);
+          expect(taken.finished).toBe(left.length === 0 || isStuck);
+          expect(isStuck ? taken.ask : []).toEqual([]);
+          const waitsForSomething = left.some(({ standing }) => standing.is === 'asking' || standing.is === 'ending');
+          expect(taken.finished || waitsForSomething || taken.ask.length > 0).toBe(true);
+        },
+      ),
       { numRuns: 300 },
     );
   });

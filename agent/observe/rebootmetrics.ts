@@ -17,6 +17,23 @@ const drainOutcomes = Object.keys({
 type NotifyOutcome = 'sent' | 'dropped' | 'overflow' | 'removed';
 const notifyOutcomes = Object.keys({ sent: 0, dropped: 0, overflow: 0, removed: 0 } satisfies Record<NotifyOutcome, 0>);
 
+/**
+ * What a try can fail by, and what a node that does not come back well has. Each is there from 0: of a series that begins with its
+ * first failure, `increase` sees none.
+ */
+const failureCodes = [
+  'gate-blocks',
+  'facts-missing',
+  'hooks-timed-out',
+  'uncordoned-by-somebody',
+  'slot-lost',
+  'drain-impossible',
+  'drain-failed',
+  'reboot-refused',
+  'reboot-did-not-happen',
+  'unhealthy',
+] as const satisfies readonly ReasonCode[];
+
 /** From a slot that is free at once to a drain that a budget holds up for hours. */
 const phaseSeconds = [1, 5, 15, 60, 300, 900, 1800, 3600, 4 * 3600, 24 * 3600];
 
@@ -53,8 +70,9 @@ export class RebootMetrics {
     for (const outcome of drainOutcomes) this.#counter.drains.inc({ outcome }, 0);
     for (const result of evictionResults) this.#counter.evictions.inc({ result }, 0);
     for (const outcome of notifyOutcomes) this.#counter.notifications.inc({ outcome }, 0);
-    const { required, requiredSince, possible, phaseSince, consecutiveFailures, lastReboot } = this.#gauge;
-    for (const gauge of [required, requiredSince, possible, phaseSince, consecutiveFailures, lastReboot])
+    for (const reason of failureCodes) this.#counter.failures.inc({ reason }, 0);
+    const { required, requiredSince, possible, phaseSince, unhealthy, consecutiveFailures, lastReboot } = this.#gauge;
+    for (const gauge of [required, requiredSince, possible, phaseSince, unhealthy, consecutiveFailures, lastReboot])
       gauge.remove();
   }
 
@@ -62,8 +80,8 @@ export class RebootMetrics {
   stepped(before: State, after: State, reason: Reason): void {
     this.#show(after);
     this.#time(before, after);
-    const isFailure = after.failures > before.failures || (entersUnhealthy(before, after) && after.failures === 0);
-    if (isFailure) this.#counter.failures.inc({ reason: after.reason.code });
+    if (after.failures > before.failures || entersUnhealthy(before, after))
+      this.#counter.failures.inc({ reason: after.reason.code });
     if (saysNothing.has(reason.code)) return;
     this.#gauge.blocked.reset();
     for (const gate of reason.gates ?? []) this.#gauge.blocked.set({ gate }, 1);
@@ -98,8 +116,11 @@ export class RebootMetrics {
     }
   }
 
-  #show({ phase, need, sinceMs, failures, lastReboot }: State): void {
+  #show({ phase, reason, need, sinceMs, failures, lastReboot }: State): void {
     const gauge = this.#gauge;
+    // What is being looked at, or has just become better, is no proof yet: it stays unhealthy until it has one.
+    if (reason.code === 'unhealthy') gauge.unhealthy.set(1);
+    else if (phase !== 'verifying') gauge.unhealthy.set(0);
     for (const each of phases) gauge.phase.set({ phase: each }, each === phase ? 1 : 0);
     gauge.phaseSince.set(sinceMs / 1000);
     gauge.required.set(need === undefined ? 0 : 1);
@@ -163,6 +184,10 @@ function gauges(registry: Registry) {
       'reboot_blocked',
       '1 for each gate that is in the way of a reboot: hold, pause, settle, min-interval, window, slot, host, inhibitors, pool-health, pods, prometheus, drain, budget, the name of a hook.',
       'gate',
+    ),
+    unhealthy: gauge(
+      'reboot_unhealthy',
+      '1 while this node has not come back well from its reboot within health.timeout. Absent where reboots are off.',
     ),
     consecutiveFailures: gauge('reboot_consecutive_failures', 'Reboots in a row that failed or were undone.'),
     lastReboot: gauge(

@@ -48,6 +48,18 @@ export const alertCases: readonly AlertCase[] = [
     labels: [held],
   },
   {
+    what: 'a node that is not well after its reboot, soon; not one that became well at once, nor one that is',
+    alert: 'NodetenderUnhealthyAfterReboot',
+    series: [
+      [`nodetender_reboot_unhealthy{${of('web-1')}}`, '0x10 1x20'],
+      [`nodetender_reboot_unhealthy{${of('web-2')}}`, '0x10 1 0x19'],
+      [`nodetender_reboot_unhealthy{${of('web-3')}}`, '0x40'],
+    ],
+    quietAt: 11,
+    firesAt: 13,
+    labels: [agent('web-1')],
+  },
+  {
     what: 'a reboot that is wanted for a week',
     alert: 'NodetenderRebootPending',
     series: [[`nodetender_reboot_required_since_timestamp_seconds{${of('web-1')}}`, '0x700']],

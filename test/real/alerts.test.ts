@@ -11,6 +11,8 @@ import { objectOf, renderChart } from '../harness/helm.ts';
 import { type AlertCase, alertCases } from './alertcases.ts';
 
 const execute = promisify(execFile);
+/** For these no other node may reboot until somebody has acted. */
+const critical: ReadonlySet<string> = new Set(['NodetenderRollStuck', 'NodetenderUnhealthyAfterReboot']);
 let folder: string;
 
 beforeAll(async () => {
@@ -71,7 +73,7 @@ async function outcome(alertCase: AlertCase, rules: string): Promise<string> {
   const { alert, series, everyMinutes = 1, quietAt, firesAt, labels = [] } = alertCase;
   const interval = `${everyMinutes}m`;
   const expr = `ALERTS{alertname="${alert}", alertstate="firing"}`;
-  const severity = alert === 'NodetenderRollStuck' ? 'critical' : 'warning';
+  const severity = critical.has(alert) ? 'critical' : 'warning';
   const firing = labels.map((own) => ({
     labels: labelSet({ __name__: 'ALERTS', alertname: alert, alertstate: 'firing', severity, ...own }),
     value: 1,

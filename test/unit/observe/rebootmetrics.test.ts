@@ -57,10 +57,41 @@ it('failures are counted once each, by their reason, and so is a node that does 
   const unwell: Reason = { code: 'unhealthy', text: 'why' };
   metrics.stepped(at(20, 'verifying'), at(20, 'verifying', { reason: unwell }), unwell);
   metrics.stepped(at(20, 'verifying', { reason: unwell }), at(20, 'verifying', { reason: unwell }), unwell);
-  expect(await samples('reboot_failures_total')).toEqual([
+  const counted = (await samples('reboot_failures_total')).filter((line) => !line.endsWith(' 0'));
+  expect(counted).toEqual([
     'reboot_failures_total{reason="drain-failed"} 1',
     'reboot_failures_total{reason="unhealthy"} 1',
   ]);
+});
+
+it('a node that does not come back well is counted also where tries before that reboot had failed', async () => {
+  const unwell: Reason = { code: 'unhealthy', text: 'why' };
+  metrics.stepped(at(20, 'verifying', { failures: 2 }), at(20, 'verifying', { failures: 2, reason: unwell }), unwell);
+  expect(await samples('reboot_failures_total{reason="unhealthy"}')).toEqual([
+    'reboot_failures_total{reason="unhealthy"} 1',
+  ]);
+});
+
+it('every reason of a failure is there before the first one: a counter that begins at 1 has not increased', async () => {
+  const reasons = ['drain-failed', 'slot-lost', 'hooks-timed-out', 'reboot-did-not-happen', 'gate-blocks', 'unhealthy'];
+  for (const reason of reasons) {
+    const name = `reboot_failures_total{reason="${reason}"}`;
+    expect(await samples(name)).toEqual([`${name} 0`]);
+  }
+});
+
+it('a node that is not well after its reboot is shown until it has proven that it is', async () => {
+  expect(await samples('reboot_unhealthy')).toEqual([]);
+  const verifying = (code: Reason['code']): State => at(20, 'verifying', { reason: { code, text: 'why' } });
+  const shown = async (after: State): Promise<string[]> => {
+    metrics.stepped(after, after, after.reason);
+    return await samples('reboot_unhealthy');
+  };
+  expect(await shown(at(10, 'idle'))).toEqual(['reboot_unhealthy 0']);
+  expect(await shown(verifying('node-not-ready'))).toEqual(['reboot_unhealthy 0']);
+  expect(await shown(verifying('unhealthy'))).toEqual(['reboot_unhealthy 1']);
+  expect(await shown(verifying('soaking'))).toEqual(['reboot_unhealthy 1']);
+  expect(await shown(at(30, 'releasing'))).toEqual(['reboot_unhealthy 0']);
 });
 
 it('need and last reboot are there with their times, or not at all', async () => {

@@ -44,12 +44,15 @@ const RUN_DEADLINE_MS = 120_000;
 export class AgentProcess {
   readonly #process: ChildProcess;
   readonly #heapFile: string;
+  /** The path of its configuration. */
+  readonly #config: string;
   readonly records: LogRecord[] = [];
   readonly #errors: string[] = [];
 
-  private constructor(process: ChildProcess, heapFile: string) {
+  private constructor(process: ChildProcess, files: { readonly heapFile: string; readonly config: string }) {
     this.#process = process;
-    this.#heapFile = heapFile;
+    this.#heapFile = files.heapFile;
+    this.#config = files.config;
     if (process.stdout === null || process.stderr === null) throw new Error('the agent has no output');
     createInterface({ input: process.stdout }).on('line', (line) => this.records.push(JSON.parse(line) as LogRecord));
     createInterface({ input: process.stderr }).on('line', (line) => this.#errors.push(line));
@@ -85,7 +88,7 @@ export class AgentProcess {
       pod === undefined ? {} : { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(pod.port) };
     const env = { ...process.env, ...probes, ...server, ...reboots?.host.environment };
     const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const agent = new AgentProcess(child, heapFile);
+    const agent = new AgentProcess(child, { heapFile, config });
     await agent.logged('container runtime');
     return agent;
   }
@@ -110,6 +113,12 @@ export class AgentProcess {
     );
     if (record === 'ended') throw new Error(`the agent has ended: ${this.tail()}`);
     return record;
+  }
+
+  /** These sections of its configuration in place of those it has; it sees that by itself. */
+  async configure(sections: object): Promise<void> {
+    const before = JSON.parse(await readFile(this.#config, 'utf8')) as object;
+    await writeFile(this.#config, JSON.stringify({ ...before, ...sections }));
   }
 
   /** Asks for a run and waits for its end. */

@@ -238,13 +238,17 @@ export const leftOver: Json = {
 export const refusedWhileOff: readonly Try[] = [
   { what: 'cordon its own Node', send: node(own, { spec: { unschedulable: true } }) },
   { what: 'keep load balancers away', send: node(own, label(loadBalancers, 'true')) },
+  { what: 'put on a label of `labelsBefore`', send: node(own, label('example.com/rebooting', 'true')) },
   { what: 'evict a pod of its own node', send: eviction('here') },
 ];
 export const grantedWhileOff: readonly Try[] = [
   {
     what: 'take back what is left over',
     send: node(own, {
-      metadata: { labels: { [loadBalancers]: null }, annotations: { [scaleDown]: null } },
+      metadata: {
+        labels: { 'example.com/rebooting': 'false', [loadBalancers]: null },
+        annotations: { [scaleDown]: null },
+      },
       spec: { unschedulable: null },
     }),
   },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { installAdmissionPolicies } from '../harness/admissionpolicy.ts';
 import { eventually } from '../harness/eventually.ts';
 import { RollCluster } from '../harness/rollcluster.ts';
 import type { RollWitness } from '../harness/rollwitness.ts';
@@ -8,6 +9,9 @@ import type { RollWitness } from '../harness/rollwitness.ts';
 
 const names = ['web-1', 'web-2'];
 const DEADLINE_MS = 120_000;
+/** No agent asks for a dry run in this way. */
+const aTry = '?dryRun=All';
+const asMerge = { contentType: 'application/merge-patch+json' };
 const [loadBalancers, scaleDown] = [
   'node.kubernetes.io/exclude-from-external-load-balancers',
   'cluster-autoscaler.kubernetes.io/scale-down-disabled',
@@ -91,10 +95,39 @@ describe('agents under the admission policies', () => {
   });
 });
 
+describe('reboots that are turned off after a cordon', () => {
+  const off = { ...reboot, enabled: false };
+
+  it('are backed out of: the policies, which learn of it first, let every mark come off', async () => {
+    const { node, host } = await cluster.addNode('web-3', { settings: { ...reboot, drain: { delay: '30m' } } });
+    await node.startAgent();
+    await host.wantReboot('linux-image-generic');
+    const cordon = async (): Promise<boolean> => (await cluster.object('web-3')).spec.unschedulable ?? false;
+    await eventually('web-3 is cordoned', cordon, DEADLINE_MS);
+    await installAdmissionPolicies(cluster.plane.clients, { config: { reboot: off } });
+    await eventually('agents may cordon no more', async () => (await tryToCordon('web-1')) === 422, DEADLINE_MS);
+    await node.agent.configure({ reboot: off });
+    await eventually('web-3 is uncordoned', async () => !(await cordon()), DEADLINE_MS);
+    const { metadata } = await cluster.object('web-3');
+    expect(metadata.labels).toMatchObject({ 'example.com/rebooting': 'false' });
+    expect([metadata.labels?.[loadBalancers], metadata.annotations?.[scaleDown]]).toEqual([undefined, undefined]);
+    await eventually('the slot is free', async () => (await cluster.holders()).length === 0);
+  });
+
+  async function tryToCordon(name: string): Promise<number> {
+    const { clients } = cluster.plane;
+    const account = { namespace: 'nodetender', name: 'nodetender' };
+    const token = await cluster.plane.serviceAccountToken(account, { pod: `nodetender-${name}` });
+    const uri = `/api/v1/nodes/${name}${aTry}`;
+    const { status } = await clients.apiOf({ token }).send('PATCH', uri, { spec: { unschedulable: true } }, asMerge);
+    return status;
+  }
+});
+
 /** Last: it is about everything above. */
 describe('the audit log', () => {
   it('has no write of an agent that was refused', async () => {
-    const requests = await cluster.requests();
+    const requests = (await cluster.requests()).filter(({ uri }) => !uri.endsWith(aTry));
     const told = new Set(requests.map(({ verb, resource, subresource }) => `${verb} ${resource}/${subresource}`));
     expect(requests.filter(({ code }) => code === 403 || code === 422)).toEqual([]);
     expect([...told]).toEqual(

@@ -51,8 +51,8 @@ export const schema = section('Configuration of the Nodetender agent.', {
   http: section('Metrics and health.', {
     address: field(
       listenAddress,
-      '0.0.0.0:8080',
-      'Where /metrics, /healthz and /readyz are served. "" serves them nowhere.',
+      '[::]:8080',
+      'Where /metrics, /healthz and /readyz are served: by default every address, of IPv4 and IPv6. "" serves them nowhere.',
     ),
   }),
 

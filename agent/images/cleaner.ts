@@ -243,6 +243,11 @@ class Cleaning {
         if (!isCutOff) history.recordFailure(image.id, message, random);
       }
     }
+    // A few that do not go are told one by one; when nothing goes at all, it is the run that does not work.
+    if (outcome === 'done' && removed.length === 0 && failures.length > 0) {
+      outcome = 'failed';
+      error = `no image went; the last error: ${failures.at(-1)?.message}`;
+    }
     return { outcome, error, removed, skipped: this.#skipped, failed: failures };
   }
 

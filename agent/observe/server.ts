@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -52,15 +53,26 @@ export async function servePages(
   // A reader that takes nothing of a response: its connection ends, others' go on.
   server.setTimeout(KEEP_ALIVE_MS + REQUEST_DEADLINE_MS);
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: listen.host, port: listen.port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+  try {
+    await listening(server, listen);
+  } catch (error) {
+    if (!hasNoIpv6(listen.host, error)) throw error;
+    await listening(server, { ...listen, host: '0.0.0.0' });
+  }
   const bound = server.address() as AddressInfo;
   return { address: { host: bound.address, port: bound.port }, close: () => closeServer(server) };
+}
+
+async function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  const listens = once(server, 'listening');
+  server.listen({ host, port });
+  await listens;
+}
+
+/** `::` stands for every address of both families; a kernel may be without the one. */
+function hasNoIpv6(host: string, error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL');
 }
 
 async function answer(

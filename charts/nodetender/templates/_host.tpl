@@ -37,8 +37,8 @@ ways to reboot need. Everything else of the configuration goes through unread.
 -}}
 {{- $runtime := dir $socket -}}
 {{- $images := .Values.hostMounts.images | default (get $known (regexReplaceAll "^/var/run/" $runtime "/run/")) -}}
-{{- $port := regexFind "[0-9]+$" (toString (dig "http" "address" "0.0.0.0:8080" $config)) -}}
-{{- $reachable := not (regexMatch "^(127\\.|localhost|\\[::1\\])" (toString (dig "http" "address" "0.0.0.0:8080" $config))) -}}
+{{- $port := regexFind "[0-9]+$" (toString (dig "http" "address" "[::]:8080" $config)) -}}
+{{- $reachable := not (regexMatch "^(127\\.|localhost|\\[::1\\])" (toString (dig "http" "address" "[::]:8080" $config))) -}}
 {{- if and $disk.startAbove (not $disk.path) (not $images) -}}
 {{- fail (printf "config.images.disk.startAbove: expected hostMounts.images or config.images.disk.path beside it, because it is not known where the runtime at %s keeps its images; found neither. `crictl imagefsinfo` on a node says it" $socket) -}}
 {{- end -}}

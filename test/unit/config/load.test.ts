@@ -31,7 +31,7 @@ describe('a configuration', () => {
       stateDirectory: '/var/lib/nodetender',
       runtime: { endpoint: undefined },
       log: { level: 'info' },
-      http: { host: '0.0.0.0', port: 8080 },
+      http: { host: '::', port: 8080 },
       images: {
         enabled: true,
         schedule: { when: { everyMs: 7 * DAY_MS }, jitterMs: 1_800_000, runAtStart: false },

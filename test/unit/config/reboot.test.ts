@@ -54,7 +54,7 @@ describe('the reboots of a configuration', () => {
         parallelism: 10,
         evictEmptyDir: true,
         evictUnmanaged: true,
-        goesOnWhenStuck: false,
+        whenStuck: 'back-out',
       },
       health: { daemonSetPods: true, pods: [], queries: [] },
       notify: { to: [] },

@@ -240,8 +240,16 @@ describe('a runtime that goes away', () => {
     const node = await nodeWithOld(2);
     // Cut off twice, which is as often as one run tries.
     node.faults.add({ methods: ['RemoveImage'], times: 4, error: unavailable });
-    expect(counts(await node.clean(usualPolicy))).toEqual(['done', 0, 0, 2]);
+    expect(counts(await node.clean(usualPolicy))).toEqual(['failed', 0, 0, 2]);
     expect(counts(await node.clean(usualPolicy))).toEqual(['done', 2, 0, 0]);
+  });
+
+  it('for removals only fails the run also when all images fit into one burst', async () => {
+    const node = await nodeWithOld(3);
+    node.faults.add({ methods: ['RemoveImage'], error: internal });
+    const report = await node.clean(usualPolicy);
+    expect(counts(report)).toEqual(['failed', 0, 0, 3]);
+    expect(report.error).toContain('no image went; the last error: ');
   });
 
   it('for removals only ends the run after three bursts in which nothing went', async () => {

@@ -91,6 +91,13 @@ describe('the health and metrics server', () => {
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
   });
 
+  it('listens to both families on ::, with or without IPv6', async () => {
+    server = await servePages({ host: '::', port: 0 }, healthy, () => {});
+    const socket = connect(server.address.port, '127.0.0.1');
+    await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    socket.destroy();
+  });
+
   it('rejects when the port is taken', async () => {
     const port = await serve(healthy);
     await expect(servePages({ host: '127.0.0.1', port }, healthy, () => {})).rejects.toMatchObject({

@@ -151,6 +151,7 @@ export const anyFacts: fc.Arbitrary<Observation> = fc.record({
     fc.constantFrom({ kind: 'unknown' } as const, { kind: 'none' } as const),
     fc.record({ kind: fc.constant('sent' as const), sentAgoMs: agoMs }),
     fc.record({ kind: fc.constant('refused' as const), reason: word }),
+    fc.record({ kind: fc.constant('unconfirmed' as const), times: fc.integer({ min: 1, max: 3 }), reason: word }),
   ),
   preparingForShutdown: fc.constantFrom(undefined, true, false),
 });

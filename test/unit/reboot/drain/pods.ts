@@ -14,6 +14,7 @@ export function drainPod(name: string, details: Partial<DrainPod> = {}): DrainPo
     mirror: false,
     emptyDir: false,
     critical: false,
+    graceSeconds: 30,
     endsAtMs: undefined,
     endAskedAtMs: undefined,
     ...details,

@@ -57,6 +57,29 @@ describe('the rehearsal of a drain', () => {
     expect((await rehearsed()).impossible).toMatch(/default\/one and default\/two both count it/);
   });
 
+  it('says which pods take longer to end than the drain waits, before one of them is ended in vain', async () => {
+    await cluster.pod('db', { spec: { terminationGracePeriodSeconds: 7200 } });
+    await cluster.pod('web');
+    const text =
+      'default/db: needs up to 7200 s to end (terminationGracePeriodSeconds), and drain.timeout is 1800 s. Make drain.timeout longer';
+    expect((await rehearsed()).impossible).toBe(text);
+    const impossible = async (options: Partial<DrainOptions>) => (await rehearsed(options)).impossible;
+    expect(await impossible({ podTimeoutMs: 20_000 })).toContain('drain.podTimeout is 20 s');
+    expect(await impossible({ gracePeriodSeconds: 60 })).toBeUndefined();
+    expect(await impossible({ timeoutMs: undefined })).toBeUndefined();
+    expect(await impossible({ timeoutMs: 7_201_000 })).toBeUndefined();
+    // The next drain of a node that stays cordoned finds it gone.
+    expect(await impossible({ whenStuck: 'stay' })).toBeUndefined();
+  });
+
+  it('waits for no pod that has finished or whose end has begun, however long that may take', async () => {
+    const spec = { terminationGracePeriodSeconds: 7200 };
+    await cluster.pod('done', { spec, status: { phase: 'Succeeded' } });
+    await cluster.pod('ending', { spec });
+    await cluster.port.evict({ namespace: 'default', name: 'ending' });
+    expect((await rehearsed()).impossible).toBeUndefined();
+  });
+
   it('says which pods may not go, and what is lost with those that may', async () => {
     await cluster.pod('bare', { metadata: { ownerReferences: [] } });
     await cluster.pod('data', { spec: { volumes: [{ name: 'data', emptyDir: {} }] } });

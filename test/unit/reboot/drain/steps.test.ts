@@ -97,7 +97,7 @@ describe('the next steps of a drain', () => {
     const timed = { parallelism: 10, podTimeoutMs: 500, gracePeriodSeconds: undefined };
     const late = [candidate(drainPod('dns', { critical: true })), candidate(drainPod('a'), blocked, 500)];
     expect(steps(late, { options: timed })).toMatchObject({ ask: [], late: [{ name: 'a' }], finished: true });
-    expect(asked(steps(pods, { options: { ...timed, goesOnWhenStuck: true } }))).toEqual(['dns']);
+    expect(asked(steps(pods, { options: { ...timed, whenStuck: 'go-on' as const } }))).toEqual(['dns']);
   });
 
   it('ask nothing for a pod that is ending, unless it is to end sooner', () => {
@@ -149,7 +149,8 @@ describe('the next steps of any drain', () => {
         boolean(),
         boolean(),
         (candidates, parallelism, known, on) => {
-          const options = { parallelism, podTimeoutMs: 1_500, gracePeriodSeconds: undefined, goesOnWhenStuck: on };
+          const whenStuck = on ? 'go-on' : undefined;
+          const options = { parallelism, podTimeoutMs: 1_500, gracePeriodSeconds: undefined, whenStuck } as const;
           const budgets = known ? [budget('web'), api] : undefined;
           const taken = steps(candidates, { options, budgets });
           const busy = candidates.filter(({ standing }) => standing.is === 'asking');

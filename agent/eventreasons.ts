@@ -43,6 +43,7 @@ export const eventReasons = [
   'RebootGoingDown',
   'RebootOverdue',
   'RebootNotBegun',
+  'RebootSlotUnconfirmed',
   'RebootRefused',
   'RebootDidNotHappen',
   // After it

@@ -75,6 +75,8 @@ export const reasonCodes = [
   'going-down',
   'reboot-overdue',
   'not-rebooted',
+  /** The last write on the Lease has failed again and again, while the Node can be written. */
+  'slot-unconfirmed',
   // verifying, releasing
   'boot-id-changed',
   'node-not-ready',
@@ -220,7 +222,9 @@ export type RebootCall =
   /** This life wrote `rebooting` itself, or is in another phase, and has not asked. */
   | { readonly kind: 'none' }
   | { readonly kind: 'sent'; readonly sentAgoMs: number }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not asked: the last write on the Lease before it has failed, so many `times` since the node was cordoned. */
+  | { readonly kind: 'unconfirmed'; readonly times: number; readonly reason: string };
 
 /** The facts of one moment. Undefined always means "not known", and not knowing leads to no reboot, cordon or uncordon. */
 export interface Observation {
@@ -292,7 +296,7 @@ export type Effect =
   | { readonly kind: 'ask'; readonly question: Question }
   /** Try once to take a free slot, then list all held ones; with a slot in hand that is not `checked`, only list. Fed back: `lock`. */
   | { readonly kind: 'acquire' }
-  /** The point of no return: a conditional write on the Lease. Fails unless the API server has said yes. */
+  /** The point of no return: a conditional write on the Lease. Fails unless the API server has said yes. Fed back then: `rebootCall`. */
   | { readonly kind: 'confirm'; readonly slot: string }
   /** Hand on. Fed back: `lock`. */
   | { readonly kind: 'release'; readonly slot: string }

@@ -32,6 +32,7 @@ const troubles = [
   'the next record comes 20s late',
   'the next uncordon comes 20s late',
   'the next confirm is lost',
+  'the last write on the Lease is refused from now on',
   'somebody reboots the host',
   'the host stays when told to reboot',
   'the host refuses to reboot: apt inhibits shutdown',
@@ -72,6 +73,7 @@ const peace = [
   'pods not stuck',
   'the window opens',
   'node Ready',
+  'the last write on the Lease is taken from now on',
   'the slot is freed',
 ];
 

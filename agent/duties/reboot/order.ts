@@ -1,7 +1,10 @@
 import type { Clock } from '../../clock.ts';
 import { isNodetenderError, messageOf } from '../../errors.ts';
 import type { HostPort } from '../../host/port.ts';
-import type { RebootCall } from '../../reboot/state.ts';
+import type { Phase, RebootCall } from '../../reboot/state.ts';
+
+/** One try: from the cordon to the order. */
+const ofOneTry: ReadonlySet<Phase> = new Set(['cordoned', 'draining', 'rebooting']);
 
 /** The order to reboot, and what has become of it as far as the host tells. */
 export class RebootOrder {
@@ -9,6 +12,7 @@ export class RebootOrder {
   readonly #clock: Clock;
   #call: RebootCall = { kind: 'none' };
   #atMs = 0;
+  #unconfirmed = 0;
 
   constructor({ host, clock }: { host: Pick<HostPort, 'reboot' | 'preparingForShutdown'>; clock: Clock }) {
     this.#host = host;
@@ -20,9 +24,21 @@ export class RebootOrder {
     return { kind: 'sent', sentAgoMs: this.#clock.monotonicMs() - this.#atMs };
   }
 
-  /** `unknown`: an earlier life may have given it. */
-  forget(kind: 'none' | 'unknown'): void {
-    this.#call = { kind };
+  /** To be called with each look: what came of an order says nothing about the next. */
+  look(phase: Phase): void {
+    if (phase !== 'rebooting') this.#call = { kind: 'none' };
+    if (!ofOneTry.has(phase)) this.#unconfirmed = 0;
+  }
+
+  /** An earlier life may have given it. */
+  doubt(): void {
+    this.#call = { kind: 'unknown' };
+  }
+
+  /** The Lease has not let it be given. */
+  prevented(error: unknown): void {
+    this.#unconfirmed += 1;
+    this.#call = { kind: 'unconfirmed', times: this.#unconfirmed, reason: messageOf(error) };
   }
 
   /** An order that the host may have heard counts as given; one that it refused is a fact like any other. */

@@ -19,6 +19,7 @@ import { queuedSinceMs } from '../../reboot/lock/queue.ts';
 import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
 import { Asking, type SlotIs } from './asking.ts';
+import { Attempts } from './attempts.ts';
 import { Conditions } from './conditions.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
@@ -86,6 +87,7 @@ export class RebootDuty {
   readonly #readyTime: ReadyTime;
   readonly #hostGate: HostGate;
   readonly #order: RebootOrder;
+  readonly #attempts = new Attempts();
   readonly #lock: OwnLock;
   readonly #labelGuard: LabelGuard;
   readonly #slots: SlotReport;
@@ -159,18 +161,19 @@ export class RebootDuty {
 
   async #turn(signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#options;
-    let failures = 0;
     let steps = 0;
     while (!signal.aborted) {
       try {
         const waitMs = await this.#step(signal);
-        failures = 0;
         steps = waitMs > 0 ? 0 : steps + 1;
+        this.#attempts.begin('end of a chain of steps');
         if (steps > maxStepsAtOnce) throw new Error(`${maxStepsAtOnce} steps without a new fact`);
-        if (waitMs > 0) await this.#rest(waitMs, signal);
+        if (waitMs === 0) continue;
+        this.#attempts.succeeded();
+        await this.#rest(waitMs, signal);
       } catch (error) {
         if (signal.aborted) return;
-        failures += 1;
+        const failures = this.#attempts.failed();
         steps = 0;
         log.warn({ error, failures }, 'a step of the reboot could not be done; it is tried again');
         if (failures === toldAfterFailures) this.#told(stepFailed(error));
@@ -183,12 +186,13 @@ export class RebootDuty {
   /** One look, one decision, its effects. Gives for how long nothing need be done if no fact changes. */
   async #step(signal: AbortSignal): Promise<number> {
     const { host, clock, random, config, paused, need, watcher } = this.#options;
+    this.#attempts.begin('look');
     const boot = await host.boot();
     const before = await this.#stateInForce(boot, signal);
     if (before === undefined) return 1_000;
     const isNeeded = before.phase !== 'idle' || this.#slots.isWorthFollowing;
     this.#lock.follow(this.#own.current?.uid ?? before.nodeUid, isNeeded, signal);
-    if (before.phase !== 'rebooting') this.#order.forget('none');
+    this.#order.look(before.phase);
     const node = this.#own.current;
     // A write that was given up has arrived after all, or a person has changed it: what stands there is in force.
     if (node !== undefined && recordOn(node) !== this.#record) {
@@ -211,11 +215,15 @@ export class RebootDuty {
       clock,
     });
     const step = next(before, facts, config().settings, random);
+    this.#attempts.succeeded();
     let untilMs = clock.nowMs();
     for (const effect of step.effects) {
+      this.#attempts.begin(effect.kind);
       if (effect.kind === 'wait') untilMs = effect.untilMs;
       else await this.#do(effect, node, signal);
+      this.#attempts.succeeded();
     }
+    this.#attempts.begin('show');
     let changed = step.effects.some(({ kind }) => !['wait', 'event', 'notify'].includes(kind));
     if (!changed && node !== undefined && this.#labelGuard.isDue(before, node)) {
       changed = true;
@@ -225,6 +233,7 @@ export class RebootDuty {
     watcher?.stepped(before, after, step.reason);
     await this.#conditions.show(after, signal);
     if (untouched.has(after.phase)) await this.#conditions.lookAtHost(signal);
+    this.#attempts.succeeded();
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());
   }
 
@@ -249,7 +258,12 @@ export class RebootDuty {
       }
       case 'confirm':
         if (lock === undefined) throw new Error('a slot is confirmed while none is followed');
-        await lock.confirm(effect.slot, signal);
+        try {
+          await lock.confirm(effect.slot, signal);
+        } catch (error) {
+          this.#order.prevented(error);
+          throw error;
+        }
         return;
       case 'release':
         await lock?.release(effect.slot, signal);
@@ -335,7 +349,7 @@ export class RebootDuty {
     const isFirst = this.#state === undefined;
     const { state, problem } = recordedState(viewOfNode(found), boot.bootId, clock.nowMs(), before);
     if (problem !== undefined) this.#told({ type: 'Warning', reason: 'RebootRecordDamaged', note: problem });
-    if (isFirst && state.phase === 'rebooting') this.#order.forget('unknown');
+    if (isFirst && state.phase === 'rebooting') this.#order.doubt();
     this.#state = state;
     this.#isUnsure = false;
     return state;

@@ -28,6 +28,7 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
   'going-down': ['Normal', 'RebootGoingDown'],
   'reboot-overdue': ['Warning', 'RebootOverdue'],
   'not-rebooted': ['Warning', 'RebootNotBegun'],
+  'slot-unconfirmed': ['Warning', 'RebootSlotUnconfirmed'],
   'boot-id-changed': ['Normal', 'Rebooted'],
   'node-not-ready': ['Normal', 'RebootNodeNotReady'],
   soaking: ['Normal', 'RebootSoaking'],

@@ -3,6 +3,12 @@ import { fail } from './givingback.ts';
 import type { Moment } from './moment.ts';
 import { step } from './step.ts';
 
+/**
+ * Once may be bad luck: the record that is written next shows whether the API server is there at all. What refuses the Lease again after
+ * that, a permission or a webhook, would have a node drained round and round.
+ */
+const MAX_UNCONFIRMED = 2;
+
 /** The host is still in the boot that was to end. */
 export function rebooting(moment: Moment): Step {
   const { state, facts } = moment;
@@ -11,7 +17,12 @@ export function rebooting(moment: Moment): Step {
     return fail(moment, { code: 'reboot-refused', text: `the host refused to reboot: ${call.reason}` });
   }
   if (call.kind === 'sent') return stillThere(moment, call.sentAgoMs);
-  if (goesDown === false || (call.kind === 'none' && goesDown === undefined)) {
+  const wasNotOrdered = call.kind === 'none' || call.kind === 'unconfirmed';
+  if (goesDown === false || (wasNotOrdered && goesDown === undefined)) {
+    if (call.kind === 'unconfirmed' && call.times >= MAX_UNCONFIRMED) {
+      const text = `the last write on the Lease before the reboot has failed ${call.times} times: ${call.reason}`;
+      return fail(moment, { code: 'slot-unconfirmed', text });
+    }
     const text = 'the reboot was not ordered: gates and drain are gone through again';
     return step(moment, { reason: { code: 'not-rebooted', text }, change: { phase: 'cordoned' } });
   }

@@ -24,7 +24,10 @@ export interface AgentLife {
     | { kind: 'unknown' }
     | { kind: 'none' }
     | { kind: 'sent'; atMs: number }
-    | { kind: 'refused'; reason: string };
+    | { kind: 'refused'; reason: string }
+    | { kind: 'unconfirmed'; times: number; reason: string };
+  /** In this try. */
+  unconfirmed: number;
   heldSinceMs: number;
   checked: boolean;
   /** When to look again at the latest. */
@@ -43,6 +46,7 @@ export function beginLife(around: Surroundings, nowMs: number): AgentLife {
     answers: new Map(),
     drain: { kind: 'none' },
     rebootCall: { kind: state.phase === 'rebooting' ? 'unknown' : 'none' },
+    unconfirmed: 0,
     heldSinceMs: nowMs,
     checked: false,
     lookAtMs: nowMs,

@@ -64,6 +64,10 @@ const commands: readonly (readonly [RegExp, (stage: Stage, ...words: string[]) =
   [/^the window (?:closes for (\d+[smhd])|opens)$/, (stage, text) => setWindow(stage, text)],
   [/^(\S+) takes the slot$/, ({ around }, holder) => void (around.slot.holder = holder)],
   [/^the slot is (?:freed|deleted)$/, ({ around }) => void (around.slot.holder = undefined)],
+  [
+    /^the last write on the Lease is (refused|taken) from now on$/,
+    ({ around }, how) => void (around.slot.unconfirmable = how === 'refused'),
+  ],
   [/^the API server is (down|up)$/, ({ around }, how) => void (around.apiDown = how === 'down')],
   [
     /^([\w-]+) blocked by (.+)$/,

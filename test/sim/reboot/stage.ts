@@ -115,6 +115,10 @@ export class Stage {
         return { words: [...words, 'the agent dies'], failed: true };
       }
       if (!isDone || mishap?.kind === 'unanswered') {
+        if (effect.kind === 'confirm') {
+          life.unconfirmed += 1;
+          life.rebootCall = { kind: 'unconfirmed', times: life.unconfirmed, reason: 'it could not be written' };
+        }
         if (!this.around.apiDown) life.state = readRecord(this.around, this.#nowMs + this.offsetMs).state;
         return { words, failed: true };
       }
@@ -142,7 +146,7 @@ export class Stage {
         life.checked = true;
         return true;
       case 'confirm':
-        return !around.apiDown && slot.holder === 'us';
+        return !around.apiDown && slot.holder === 'us' && !slot.unconfirmable;
       case 'release':
         if (around.apiDown) return false;
         slot.holder = undefined;
@@ -179,6 +183,7 @@ export class Stage {
     node.marks = [...new Set([...node.marks.filter((mark) => !ours.has(mark)), ...state.marks])];
     // What was written is read back: the record has room for all that the machine has to know.
     if (state.phase !== life.state.phase) life.rebootCall = { kind: 'none' };
+    if (!['cordoned', 'draining', 'rebooting'].includes(state.phase)) life.unconfirmed = 0;
     life.state = readRecord(this.around, this.#nowMs + this.offsetMs).state;
     return true;
   }

@@ -37,7 +37,11 @@ export interface Surroundings {
     labels: Map<string, string>;
     annotations: Map<string, string>;
   };
-  readonly slot: { holder: string | undefined };
+  readonly slot: {
+    holder: string | undefined;
+    /** The last write before the reboot is refused, and no other. */
+    unconfirmable: boolean;
+  };
   paused: string | false;
   window: { open: boolean; changesAtMs: number | undefined };
   /** Who says no, by question. */
@@ -73,7 +77,7 @@ export function calm(nowMs: number): Surroundings {
       labels: new Map(),
       annotations: new Map(),
     },
-    slot: { holder: undefined },
+    slot: { holder: undefined, unconfirmable: false },
     paused: false,
     window: { open: true, changesAtMs: undefined },
     blockers: new Map(),

@@ -106,7 +106,7 @@ function drainOptions(drain: Reboot['drain']): DrainOptions {
     parallelism: drain.parallelism,
     evictEmptyDir: drain.evictEmptyDir,
     evictUnmanaged: drain.evictUnmanaged,
-    goesOnWhenStuck: drain.whenStuck === 'go-on',
+    whenStuck: drain.whenStuck,
   };
 }
 

@@ -16,6 +16,6 @@ export interface DrainOptions {
   readonly evictEmptyDir: boolean;
   /** Pods that nobody will create again go, or refuse the drain. */
   readonly evictUnmanaged: boolean;
-  /** The host goes down also under pods that could not be evicted; undefined: it does not. */
-  readonly goesOnWhenStuck?: boolean | undefined;
+  /** What becomes of the node when it cannot be emptied: `go-on` reboots it all the same. Undefined: `back-out`. */
+  readonly whenStuck?: 'back-out' | 'go-on' | 'stay' | undefined;
 }

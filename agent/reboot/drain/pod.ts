@@ -14,6 +14,8 @@ export interface DrainPod {
   readonly emptyDir: boolean;
   /** Without it the node or the cluster would suffer: goes last. */
   readonly critical: boolean;
+  /** What it is given to end, as its spec says. */
+  readonly graceSeconds: number;
   /** When it should have ended, wall clock of the API server; undefined while its deletion has not begun. */
   readonly endsAtMs: number | undefined;
   /** When that was asked for, by the same clock; undefined also where the API server does not say how much of it was grace. */
@@ -30,6 +32,9 @@ export interface Controller {
 /** system-cluster-critical and above; https://kubernetes.io/docs/tasks/administer-cluster/guaranteed-scheduling-critical-addon-pods/ */
 const criticalPriority = 2_000_000_000;
 
+/** The API server puts it into each Pod that says none. */
+const defaultGraceSeconds = 30;
+
 export function drainPodOf({ metadata, spec, status }: PodObject): DrainPod {
   const { namespace = '', name, uid, labels = {}, annotations = {}, deletionTimestamp } = metadata;
   const endsAtMs = Date.parse(deletionTimestamp ?? '');
@@ -45,6 +50,7 @@ export function drainPodOf({ metadata, spec, status }: PodObject): DrainPod {
     mirror: annotations['kubernetes.io/config.mirror'] !== undefined,
     emptyDir: spec?.volumes?.some(({ emptyDir }) => emptyDir !== undefined) ?? false,
     critical: (spec?.priority ?? 0) >= criticalPriority,
+    graceSeconds: spec?.terminationGracePeriodSeconds ?? defaultGraceSeconds,
     endsAtMs: Number.isNaN(endsAtMs) ? undefined : endsAtMs,
     endAskedAtMs: Number.isNaN(endAskedAtMs) ? undefined : endAskedAtMs,
   };

@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts';
 import { type Budget, budgetOf, budgetsOf, neverAllows } from './budget.ts';
 import { DaemonSets } from './daemonsets.ts';
 import { verdictOf } from './eviction.ts';
+import { slowToEnd } from './grace.ts';
 import { laneOf } from './lanes.ts';
 import type { DrainOptions } from './options.ts';
 import { type DrainPod, drainPodOf } from './pod.ts';
@@ -62,8 +63,9 @@ export async function rehearse(context: RehearsalContext, signal: AbortSignal): 
   }
   const known = selection.evict.length === 0 ? [] : await listBudgets(port, signal);
   const { tried, untried } = await tryAll(context, representatives(selection, known), signal);
-  const hopeless = tried.filter(({ pod, standing }) => isHopeless(pod, standing, known));
-  const passing = tried.filter((candidate) => !hopeless.includes(candidate));
+  const refused = tried.filter(({ pod, standing }) => isHopeless(pod, standing, known));
+  const passing = tried.filter((candidate) => !refused.includes(candidate));
+  const hopeless = [...refused, ...slowToEnd(selection.evict, options)];
   const textsOf = (candidates: Candidate[]): string[] => obstaclesOf(candidates, known).map(({ text }) => text);
   return {
     pods: selection.evict.length,

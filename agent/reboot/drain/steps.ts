@@ -34,7 +34,7 @@ export interface StepFacts {
   /** Undefined while not known. */
   readonly budgets: readonly Budget[] | undefined;
   readonly rests: ReadonlyMap<string, LaneRest>;
-  readonly options: Pick<DrainOptions, 'parallelism' | 'podTimeoutMs' | 'gracePeriodSeconds' | 'goesOnWhenStuck'>;
+  readonly options: Pick<DrainOptions, 'parallelism' | 'podTimeoutMs' | 'gracePeriodSeconds' | 'whenStuck'>;
   readonly nowMs: number;
 }
 
@@ -58,7 +58,7 @@ export function nextSteps(facts: StepFacts): Steps {
   const late = open.filter((candidate) => deadlineOf(candidate, options.podTimeoutMs) <= nowMs);
   const inTime = open.filter((candidate) => !late.includes(candidate));
   const ending = inTime.filter(({ pod, standing }) => isEndingAnyway(pod, standing, options.gracePeriodSeconds));
-  const wave = waveOf(candidates, inTime, options.goesOnWhenStuck === true);
+  const wave = waveOf(candidates, inTime, options.whenStuck === 'go-on');
   const { ask, nextAtMs } = choose(
     wave.filter((candidate) => !ending.includes(candidate)),
     open,

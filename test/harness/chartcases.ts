@@ -28,6 +28,9 @@ export const chartCases: Readonly<Record<string, Json>> = {
   },
   'CRI-O by its older path': { config: { runtime: { endpoint: 'unix:///var/run/crio/crio.sock' } } },
   'a disk that is named': { config: { images: { disk: { startAbove: '85%', path: '/data/images' } } } },
+  'a disk that is mounted already': {
+    config: { images: { disk: { startAbove: '85%', path: '/var/lib/nodetender' } } },
+  },
   'texts that YAML might take for something else': {
     config: {
       images: {

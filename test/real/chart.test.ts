@@ -8,7 +8,7 @@ import { chart, helm, helmVersions, objectOf, renderChart, valuesArgument } from
 
 /** The agent's configuration among what the chart makes. */
 function configOf(objects: readonly Json[]): ReturnType<typeof parseConfig> {
-  const texts = objects.flatMap(({ kind, data }) => (kind === 'ConfigMap' ? Object.entries(data as Json) : []));
+  const texts = objects.flatMap(({ kind, data }) => (kind === 'ConfigMap' ? Object.entries((data ?? {}) as Json) : []));
   return parseConfig(String(texts.find(([key]) => key === 'config.yaml')?.[1]), 'the ConfigMap');
 }
 
@@ -55,6 +55,21 @@ describe.each(helmVersions)('helm %s', (version) => {
     );
     const images = '/data/containerd/io.containerd.snapshotter.v1.overlayfs';
     await expect(renderChart({ config: unknown, hostMounts: { images } }, { version })).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['config.images.disk.path', { config: { images: { disk: { path: '/' } } } }],
+    ['config.images.disk.path', { config: { images: { disk: { path: '/var/run/' } } } }],
+    ['config.runtime.endpoint', { config: { runtime: { endpoint: 'unix:///containerd.sock' } } }],
+    ['config.runtime.endpoint', { config: { runtime: { endpoint: 'unix:///run/containerd.sock' } } }],
+    ['config.stateDirectory', { config: { stateDirectory: '/' } }],
+    ['config.stateDirectory', { config: { stateDirectory: '/run/containerd' } }],
+    ['config.reboot.sentinel.path', { config: { reboot: { enabled: true, sentinel: { path: '/reboot-required' } } } }],
+    ['hostMounts.systemBus', { config: { reboot: { enabled: true } }, hostMounts: { systemBus: '/run' } }],
+  ])('refuses a %s that would hide what the container runs by', async (name, values) => {
+    await expect(renderChart(values, { version })).rejects.toThrow(
+      new RegExp(`${name.replaceAll('.', '[.]')}: expected `),
+    );
   });
 
   it('refuses a monitor of a port that nobody can reach', async () => {

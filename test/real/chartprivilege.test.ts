@@ -47,6 +47,7 @@ describe('the pod', () => {
       [runtime, state, images, '/var/lib/updates -> /host/var/lib/updates', bus],
     ],
     ['a disk that is named', least, false, [runtime, state, '/data/images -> /data/images']],
+    ['a disk that is mounted already', least, false, [runtime, state]],
     [
       'k3s, with watermarks',
       least,

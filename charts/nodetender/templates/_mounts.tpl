@@ -1,3 +1,10 @@
+{{/* The disk that is named, where the directory is not mounted already for something else. */}}
+{{- define "nodetender.diskMount" -}}
+{{- if and .diskPath (not (has (clean .diskPath) (list (clean .stateDirectory) (clean .runtimeDirectory)))) -}}
+{{- .diskPath -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 At most five. Directories rather than the sockets in them: a socket that its service has made anew is another file. The host's
 propagation keeps what is unmounted there (containers' root file systems, network namespaces) from living on in the agent.
@@ -7,9 +14,10 @@ propagation keeps what is unmounted there (containers' root file systems, networ
 {{- $propagation := .Values.hostMounts.propagation -}}
 - { name: runtime, mountPath: {{ $host.runtimeDirectory | quote }}, readOnly: true, mountPropagation: {{ $propagation }} }
 - { name: state, mountPath: {{ $host.stateDirectory | quote }} }
-{{- if $host.diskPath }}
-- { name: images, mountPath: {{ $host.diskPath | quote }}, readOnly: true, mountPropagation: {{ $propagation }} }
-{{- else if $host.imagesMountpoint }}
+{{- with include "nodetender.diskMount" $host }}
+- { name: images, mountPath: {{ . | quote }}, readOnly: true, mountPropagation: {{ $propagation }} }
+{{- end }}
+{{- if $host.imagesMountpoint }}
 {{- /* Where the runtime says that its images are: the agent asks it, and finds the right file system or none. */}}
 - { name: images, mountPath: {{ $host.imagesMountpoint | quote }}, readOnly: true }
 {{- end }}
@@ -27,10 +35,11 @@ propagation keeps what is unmounted there (containers' root file systems, networ
   hostPath: { path: {{ $host.runtimeDirectory | quote }}, type: Directory }
 - name: state
   hostPath: { path: {{ $host.stateDirectory | quote }}, type: DirectoryOrCreate }
-{{- if $host.diskPath }}
+{{- with include "nodetender.diskMount" $host }}
 - name: images
-  hostPath: { path: {{ $host.diskPath | quote }}, type: Directory }
-{{- else if $host.imagesMountpoint }}
+  hostPath: { path: {{ . | quote }}, type: Directory }
+{{- end }}
+{{- if $host.imagesMountpoint }}
 - name: images
   hostPath: { path: {{ printf "%s/nodetender" (dir $host.imagesMountpoint) | quote }}, type: DirectoryOrCreate }
 {{- end }}

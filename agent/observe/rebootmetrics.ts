@@ -27,6 +27,7 @@ const failureCodes = [
   'hooks-timed-out',
   'uncordoned-by-somebody',
   'slot-lost',
+  'slot-unconfirmed',
   'drain-impossible',
   'drain-failed',
   'reboot-refused',

@@ -2,7 +2,7 @@ import type { Reason, Step } from '../state.ts';
 import { backOut, fail } from './givingback.ts';
 import { ASK_EVERY_MS, blockersInWords, freshAnswers, gatesOf, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
-import { held, outsideWindow } from './obstacles.ts';
+import { held, outOfTime } from './obstacles.ts';
 import { step } from './step.ts';
 
 /** Between the cordon and the drain: load balancers and other workloads get their time. */
@@ -56,7 +56,7 @@ function sinceCordonMs({ state, facts }: Moment): number {
 
 /** Why a node that is cordoned for a reboot goes no further. Undefined: it may. */
 export function stoppedBy(moment: Moment): Step | undefined {
-  const { state, facts, node, settings } = moment;
+  const { state, facts, node } = moment;
   if (facts.lock?.kind === 'none') {
     return fail(moment, { code: 'slot-lost', text: `${state.slot ?? 'the slot'} is no longer held by this node` });
   }
@@ -69,10 +69,13 @@ export function stoppedBy(moment: Moment): Step | undefined {
   if (wish.kind === 'none' || wish.kind === 'ineffective') {
     return backOut(moment, { code: 'need-gone', text: 'the reboot is no longer wanted' });
   }
-  const closed = outsideWindow(moment, state.need);
-  if (closed !== undefined && settings.whenWindowCloses === 'back-out') return backOut(moment, closed.reason);
+  const need = wish.kind === 'wanted' ? wish.need : state.need;
+  const early = outOfTime(moment, need);
+  if (early !== undefined) return backOut(moment, early.reason);
   const unknown = unknownFact(moment, wish.kind === 'unknown');
-  return unknown && step(moment, { reason: unknown });
+  if (unknown !== undefined) return step(moment, { reason: unknown });
+  // Whoever has asked since gets this reboot, and no second one; whoever has taken it back gets none for it.
+  return need?.request === state.need?.request ? undefined : step(moment, { reason: state.reason, change: { need } });
 }
 
 /** Not knowing is no reason to go back, and none to go on. */

@@ -76,7 +76,7 @@ function order(moment: Moment, { slot }: Extract<LockFacts, { kind: 'held' }>): 
   const { state, facts } = moment;
   const reason: Reason = { code: 'reboot-sent', text: 'drained, the gates are clear: rebooting' };
   const wish = wishOf(moment);
-  // Whoever has asked since the cordon gets this reboot, and no second one.
+  // The file as it is now: one that is still so after the reboot has outlived it.
   const need = wish.kind === 'wanted' ? wish.need : state.need;
   return step(moment, {
     reason,

@@ -65,6 +65,15 @@ function settling({ facts, settings }: Moment): Obstacle | undefined {
   };
 }
 
+/** By a need that has changed since the cordon: whoever takes back the word that it is to be now leaves one that waits like any other. */
+export function outOfTime(moment: Moment, need: Need | undefined): Obstacle | undefined {
+  const { state, settings } = moment;
+  const soon = need && tooSoon(moment, need);
+  if (soon !== undefined) return soon;
+  const mayGoOn = settings.whenWindowCloses === 'go-on' && (isUrgent(need) || !isUrgent(state.need));
+  return mayGoOn ? undefined : outsideWindow(moment, need);
+}
+
 function tooSoon({ facts, settings }: Moment, need: Need): Obstacle | undefined {
   const { uptimeMs, nowMs } = facts;
   // By the uptime, which no step of the clock changes, and whoever has booted it: a Node that is registered anew at each boot

@@ -29,8 +29,12 @@ function aimed(state: State, facts: Observation, settings: Settings): Omit<Case,
   const drain = isDraining ? ({ kind: 'done', doneForMs: 5_000 } as const) : facts.drain;
   const isWaiting = state.phase === 'waiting' || state.phase === 'backing-off' || state.phase === 'releasing';
   const slot = isWaiting && facts.lock?.kind === 'held' && facts.lock.checked ? facts.lock.slot : state.slot;
+  const request = node?.request === state.requestHandled ? undefined : node?.request;
+  // Some hear of a new request, or of one that is gone, at this very moment.
+  const knowsIt = state.phase === 'draining' && state.failures % 5 > 0;
+  const need = state.need && { ...state.need, request: knowsIt ? request : state.need.request };
   return {
-    state: { ...state, slot, bootId: facts.bootId, lastReboot: undefined },
+    state: { ...state, need, slot, bootId: facts.bootId, lastReboot: undefined },
     facts: { ...facts, node, drain: isWaiting ? { kind: 'none' } : drain },
     settings,
   };
@@ -48,8 +52,9 @@ function broken(among: readonly Case[], rules: Readonly<Record<string, (one: Cas
   return undefined;
 }
 
-const isOpen = ({ facts, settings, state }: Case): boolean =>
-  facts.window.open || settings.whenWindowCloses === 'go-on' || isUrgent(state.need);
+/** One that is wanted now no longer has never had a window that could close. */
+const isOpen = ({ facts, settings, state, step }: Case): boolean =>
+  facts.window.open || isUrgent(step.state.need) || (settings.whenWindowCloses === 'go-on' && !isUrgent(state.need));
 const heldForMs = ({ facts }: Case): number => (facts.lock?.kind === 'held' ? facts.lock.heldForMs : -1);
 const isClear = ({ facts }: Case, question: 'gates' | 'drain'): boolean =>
   facts.answers[question]?.blockedBy.length === 0;
@@ -72,6 +77,8 @@ describe('from any state, by any facts', () => {
         (one.facts.drain.kind === 'done' && askedAgoMs(one) <= one.facts.drain.doneForMs) ||
         (one.facts.drain.kind === 'failed' && askedAgoMs(one) <= one.facts.drain.failedForMs),
       'the window is open': isOpen,
+      'the last boot is long ago': ({ facts, settings, step }) =>
+        facts.uptimeMs >= settings.minIntervalMs || isUrgent(step.state.need),
       'it is wanted': ({ facts }) => facts.sentinel?.wanted === true || facts.node?.request !== undefined,
       'the record comes first': ({ step, facts }) =>
         kinds(step)[0] === 'record' && step.state.phase === 'rebooting' && step.state.bootId === facts.bootId,

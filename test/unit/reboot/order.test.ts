@@ -76,7 +76,7 @@ describe('between the cordon and the reboot', () => {
   it('the reboot is also that of whoever has asked for one since', () => {
     const draining: State = { ...cordoned, phase: 'draining', reason: { code: 'pods-leaving', text: '1 pod left' } };
     const change = { node: { ...node, request: 'one' }, drain: { kind: 'done', doneForMs: 1_000 } } as const;
-    const ordered = after(draining, change).state;
+    const ordered = after(after(draining, change).state, change).state;
     expect([ordered.phase, ordered.need?.request]).toEqual(['rebooting', 'one']);
     expect(after(ordered, { ...change, bootId: 'boot-2' }).state.requestHandled).toBe('one');
   });

@@ -19,7 +19,8 @@ export function cordoned(moment: Moment): Step {
     const untilMs = facts.nowMs + settings.cordonDelayMs - cordonedForMs;
     return step(moment, { reason: { code: 'cordon-delay', text: 'load balancers get time to notice' }, untilMs });
   }
-  const votes = freshAnswers(moment, 'before-reboot', { maxAgeMs: ASK_EVERY_MS });
+  // The cordon has taken the votes of the try before off the Node.
+  const votes = freshAnswers(moment, 'before-reboot', { maxAgeMs: ASK_EVERY_MS, sinceMs: cordonedForMs });
   if (votes === undefined) {
     const reason: Reason = { code: 'asking', text: 'other workloads are asked' };
     return step(moment, { reason, effects: [{ kind: 'ask', question: 'before-reboot' }] });

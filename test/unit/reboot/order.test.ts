@@ -73,6 +73,14 @@ describe('between the cordon and the reboot', () => {
     expect(after(cordoned, { nowMs: nowMs - 3_600_000 }, settings).reason.code).toBe('asking');
   });
 
+  it.each([
+    ['before the cordon is of an earlier try, and counts for nothing', 14_000, 'asking'],
+    ['since the cordon counts', 9_000, 'pods-leaving'],
+  ])('a yes that was given %s', (_, askedAgoMs, code) => {
+    const answers = { 'before-reboot': { askedAgoMs, answeredAgoMs: askedAgoMs - 1_000, blockedBy: [] } };
+    expect(after(cordoned, { nowMs: nowMs + 10_000, answers }).reason.code).toBe(code);
+  });
+
   it('the reboot is also that of whoever has asked for one since', () => {
     const draining: State = { ...cordoned, phase: 'draining', reason: { code: 'pods-leaving', text: '1 pod left' } };
     const change = { node: { ...node, request: 'one' }, drain: { kind: 'done', doneForMs: 1_000 } } as const;

@@ -45,8 +45,12 @@ const DAY_MINUTES = 24 * 60;
 const DAY_MS = DAY_MINUTES * MINUTE_MS;
 /** What does not change for so long is not told: windows repeat by the week or, by cron, by the year. */
 const HORIZON_MS = 366 * DAY_MS;
-/** A bound for windows of minutes without an end; one a day takes 366. */
-const MAX_STEPS = 400;
+/**
+ * For one look ahead, in questions to weekly windows: one that opens anew each day is asked 366 times in a year. Nothing else happens
+ * in the process meanwhile, and windows of minutes without an end are not worth more than some twenty milliseconds.
+ */
+const MAX_COST = 600;
+const CRON_COST = 4;
 
 const REASONS = {
   'no-windows': 'reboot.windows allows it at any time',
@@ -57,8 +61,10 @@ const REASONS = {
 
 /** Whether a reboot may happen at `nowMs`, why, and when that changes. */
 export function windowAt(windows: Windows, nowMs: number): WindowAnswer {
-  const code = codeAt(windows, nowMs);
-  return { open: isOpen(code), code, reason: REASONS[code], changesAtMs: nextChangeMs(windows, nowMs, isOpen(code)) };
+  const spans = new Spans();
+  const code = codeAt(windows, nowMs, spans);
+  const { changesAtMs } = aheadOf(windows, nowMs, spans);
+  return { open: isOpen(code), code, reason: REASONS[code], changesAtMs };
 }
 
 /** Minutes since midnight of a text such as 22:30; undefined when it is none. */
@@ -72,58 +78,99 @@ function isOpen(code: WindowAnswer['code']): boolean {
   return code === 'no-windows' || code === 'allowed';
 }
 
-function codeAt({ allow, deny }: Windows, atMs: number): WindowAnswer['code'] {
-  if (deny.some((window) => contains(window, atMs))) return 'denied';
+function codeAt({ allow, deny }: Windows, atMs: number, spans: Spans): WindowAnswer['code'] {
+  const contains = (window: Window): boolean => spans.at(window, atMs).open;
+  if (deny.some(contains)) return 'denied';
   if (allow.length === 0) return 'no-windows';
-  return allow.some((window) => contains(window, atMs)) ? 'allowed' : 'outside';
+  return allow.some(contains) ? 'allowed' : 'outside';
 }
 
-function nextChangeMs(windows: Windows, nowMs: number, openNow: boolean): number | undefined {
+/** What a look ahead has found. */
+interface Ahead {
+  readonly fromMs: number;
+  readonly changesAtMs: number | undefined;
+  /** Up to here another look would find the same. */
+  readonly untilMs: number;
+}
+
+/** The last look for each configuration: the machine asks with every step, and nothing changes before the change. */
+const aheads = new WeakMap<Windows, Ahead>();
+
+function aheadOf(windows: Windows, nowMs: number, spans: Spans): Ahead {
+  const known = aheads.get(windows);
+  if (known !== undefined && known.fromMs <= nowMs && nowMs < known.untilMs) return known;
+  const found = lookAhead(windows, nowMs, spans);
+  aheads.set(windows, found);
+  return found;
+}
+
+function lookAhead(windows: Windows, nowMs: number, spans: Spans): Ahead {
+  const openNow = isOpen(codeAt(windows, nowMs, spans));
   let atMs = nowMs;
-  for (let step = 0; step < MAX_STEPS; step += 1) {
-    atMs = settledUntilMs(windows, atMs);
-    if (atMs > nowMs + HORIZON_MS) return undefined;
-    if (isOpen(codeAt(windows, atMs)) !== openNow) return atMs;
+  // Ends: each round asks one at least whose span is over.
+  while (spans.cost < MAX_COST) {
+    atMs = settledUntilMs(windows, atMs, spans);
+    if (atMs > nowMs + HORIZON_MS) break;
+    if (isOpen(codeAt(windows, atMs, spans)) !== openNow) return { fromMs: nowMs, changesAtMs: atMs, untilMs: atMs };
   }
-  return undefined;
+  // From tomorrow on one sees further.
+  return { fromMs: nowMs, changesAtMs: undefined, untilMs: Math.min(atMs, nowMs + DAY_MS) };
 }
 
 /** A moment after `atMs` before which nothing can change: as late as is easily told. */
-function settledUntilMs({ allow, deny }: Windows, atMs: number): number {
-  const boundaries = (windows: readonly Window[]): number[] => windows.map((window) => boundaryAfter(window, atMs));
-  const denying = deny.filter((window) => contains(window, atMs));
+function settledUntilMs({ allow, deny }: Windows, atMs: number, spans: Spans): number {
+  const ofAllow = allow.map((window) => spans.at(window, atMs));
+  const ofDeny = deny.map((window) => spans.at(window, atMs));
+  const ends = (among: readonly Span[]): number[] => among.map(({ untilMs }) => untilMs);
+  const denying = ofDeny.filter(({ open }) => open);
   // All of them have to close first.
-  if (denying.length > 0) return Math.max(...boundaries(denying));
-  const allowing = allow.filter((window) => contains(window, atMs));
-  if (allowing.length === 0 && allow.length > 0) return Math.min(...boundaries(allow));
-  const allowedUntilMs = allow.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...boundaries(allowing));
-  return Math.min(allowedUntilMs, ...boundaries(deny));
+  if (denying.length > 0) return Math.max(...ends(denying));
+  const allowing = ofAllow.filter(({ open }) => open);
+  if (allowing.length === 0 && allow.length > 0) return Math.min(...ends(ofAllow));
+  const allowedUntilMs = allow.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...ends(allowing));
+  return Math.min(allowedUntilMs, ...ends(ofDeny));
 }
 
-function contains(window: Window, atMs: number): boolean {
-  if ('cron' in window) {
-    const opened = scheduleOf(window).nextRun(new Date(atMs - window.durationMs));
-    return opened !== null && opened.getTime() <= atMs;
+/** A window stays as it is up to `untilMs`; it need not change there. Infinity: never again. */
+interface Span {
+  readonly open: boolean;
+  readonly untilMs: number;
+}
+
+/** Of each window the span that was asked for last; moments must not go back. */
+class Spans {
+  /** Of those that were not known yet. */
+  cost = 0;
+  readonly #last = new Map<Window, Span>();
+
+  at(window: Window, atMs: number): Span {
+    const last = this.#last.get(window);
+    if (last !== undefined && atMs < last.untilMs) return last;
+    this.cost += 'cron' in window ? CRON_COST : 1;
+    const span = 'cron' in window ? cronSpan(window, atMs) : weeklySpan(window, atMs);
+    this.#last.set(window, span);
+    return span;
   }
+}
+
+function cronSpan(window: CronWindow, atMs: number): Span {
+  const cron = scheduleOf(window);
+  const opens = cron.nextRun(new Date(atMs - window.durationMs))?.getTime() ?? Number.POSITIVE_INFINITY;
+  if (opens > atMs) return { open: false, untilMs: opens };
+  // The last opening up to now decides: those before it close earlier.
+  const last = cron.previousRuns(1, new Date(Math.floor(atMs / 1000) * 1000 + 1000))[0]?.getTime() ?? opens;
+  return { open: true, untilMs: last + window.durationMs };
+}
+
+function weeklySpan(window: WeeklyWindow, atMs: number): Span {
   const { weekday, minute } = wallClockAt(window.timeZone, atMs);
   const { days, fromMinute, toMinute } = window;
   const opensOn = (day: number): boolean => days.includes(WEEKDAYS[(day + 7) % 7] ?? 'sun');
-  if (fromMinute < toMinute) return opensOn(weekday) && minute >= fromMinute && minute < toMinute;
-  return (opensOn(weekday) && minute >= fromMinute) || (opensOn(weekday - 1) && minute < toMinute);
-}
-
-/** A moment after `atMs` up to which the window stays as it is; it need not change there. Infinity: never again. */
-function boundaryAfter(window: Window, atMs: number): number {
-  return 'cron' in window ? cronBoundary(window, atMs) : weeklyBoundary(window, atMs);
-}
-
-function cronBoundary(window: CronWindow, atMs: number): number {
-  const cron = scheduleOf(window);
-  const opens = cron.nextRun(new Date(atMs))?.getTime() ?? Number.POSITIVE_INFINITY;
-  if (!contains(window, atMs)) return opens;
-  // The last opening up to now decides: those before it close earlier.
-  const last = cron.previousRuns(1, new Date(Math.floor(atMs / 1000) * 1000 + 1000))[0]?.getTime() ?? atMs;
-  return last + window.durationMs;
+  const open =
+    fromMinute < toMinute
+      ? opensOn(weekday) && minute >= fromMinute && minute < toMinute
+      : (opensOn(weekday) && minute >= fromMinute) || (opensOn(weekday - 1) && minute < toMinute);
+  return { open, untilMs: weeklyBoundary(window, atMs) };
 }
 
 function weeklyBoundary({ timeZone, fromMinute, toMinute }: WeeklyWindow, atMs: number): number {

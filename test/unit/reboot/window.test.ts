@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { Cron } from 'croner';
+import { describe, expect, it, vi } from 'vitest';
 import { parseTimeOfDay, WEEKDAYS, windowAt } from '../../../agent/reboot/window.ts';
 import type { Window } from '../../../agent/reboot/window.ts';
 
@@ -68,6 +69,46 @@ describe('a window', () => {
   it('that follows on another is one with it', () => {
     const morning: Window = { days: WEEKDAYS, fromMinute: 300, toMinute: 480, timeZone: 'UTC' };
     expect(at('2026-01-01T23:00Z', [nights, morning])).toEqual(['open', 'allowed', '2026-01-02T08:00Z']);
+  });
+});
+
+describe('the look ahead', () => {
+  const everyMinute: Window = { cron: '* * * * *', durationMs: 60_000, timeZone: 'UTC' };
+  const overlapping: Window = { cron: '*/5 * * * *', durationMs: 360_000, timeZone: 'Europe/Paris' };
+  const fromMs = Date.parse('2026-01-01T00:00Z');
+
+  /** Questions to calendars, each of which takes a tenth of a millisecond in which the agent does nothing else. */
+  function questionsOf(ask: () => void): number {
+    const next = vi.spyOn(Cron.prototype, 'nextRun');
+    const previous = vi.spyOn(Cron.prototype, 'previousRuns');
+    ask();
+    const count = next.mock.calls.length + previous.mock.calls.length;
+    next.mockRestore();
+    previous.mockRestore();
+    return count;
+  }
+
+  it('is short where windows follow on one another by the minute, and is not done at each look', () => {
+    const windows = { allow: [overlapping], deny: [everyMinute] };
+    expect(questionsOf(() => windowAt(windows, fromMs))).toBeLessThanOrEqual(302);
+    const nextHour = Array.from({ length: 60 }, (_, minute) => fromMs + minute * 60_000);
+    expect(questionsOf(() => nextHour.map((atMs) => windowAt(windows, atMs)))).toBeLessThanOrEqual(2 * 60);
+  });
+
+  it('gives no other answer by what it has seen before, though the clock goes back', () => {
+    const newYear: Window = { cron: '0 12 31 12 *', durationMs: 86_400_000, timeZone: 'UTC' };
+    const windows = { allow: [nights, saturdays], deny: [newYear, paris] };
+    for (const hour of [0, 1, 3, 2, 30, 29, 200, 0]) {
+      const atMs = fromMs + hour * 3_600_000;
+      expect(windowAt(windows, atMs)).toEqual(windowAt({ ...windows }, atMs));
+    }
+  });
+
+  it('is done anew a day later where it has seen no change', () => {
+    const leap: Window = { cron: '0 0 29 2 *', durationMs: 60_000, timeZone: 'UTC' };
+    const rare = { allow: [], deny: [leap] };
+    expect(windowAt(rare, fromMs).changesAtMs).toBeUndefined();
+    expect(windowAt(rare, Date.parse('2027-12-31T00:00Z')).changesAtMs).toBe(Date.parse('2028-02-29T00:00Z'));
   });
 });
 

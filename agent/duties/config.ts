@@ -4,7 +4,7 @@ import { watchConfig } from '../config/reload.ts';
 import type { NodetenderError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import { keepConfig, recallConfig, stateDirectoryOf } from './configcopy.ts';
+import { ConfigKeeper } from './configkeeper.ts';
 
 /** What the command line says wins over the file, for the whole life of the process. */
 export interface ConfigOverrides {
@@ -17,6 +17,8 @@ export interface FollowConfigOptions {
   /** Undefined: the defaults, which never change. */
   readonly path: string | undefined;
   readonly overrides: ConfigOverrides;
+  /** Where state is kept unless something says otherwise; default: where the schema says. */
+  readonly usualDirectory?: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -56,37 +58,30 @@ export async function followConfig(options: FollowConfigOptions, signal: AbortSi
     refusal = error;
     metrics.configRefused();
   };
-  let keeping = Promise.resolve();
-  const keep = async (before: Promise<void>, { stateDirectory }: Config, text: string): Promise<void> => {
-    const acceptedAtMs = clock.nowMs();
-    await before;
-    try {
-      await keepConfig(stateDirectory, { path, text, acceptedAtMs });
-    } catch (error) {
-      log.error({ path, error }, 'the configuration in force could not be kept for the next start');
-    }
-  };
-  let keptAtMs: number | undefined;
+  const { usualDirectory } = options;
+  const keeper = new ConfigKeeper({ path, givenDirectory: overrides.stateDirectory, usualDirectory, clock, log });
+  let recalled: { readonly text: string; readonly acceptedAtMs: number } | undefined;
   const watch = await watchConfig({
     path,
     clock,
     signal,
     insteadOf: async (error, text) => {
-      const recalled = await recallConfig(overrides.stateDirectory ?? stateDirectoryOf(text), path);
-      if ('why' in recalled) {
-        log.error({ path, error, why: recalled.why }, 'configuration refused, and none of before is known');
+      const before = await keeper.recall(text);
+      if ('why' in before) {
+        log.error({ path, error, why: before.why }, 'configuration refused, and none of before is known');
         return undefined;
       }
-      keptAtMs = recalled.acceptedAtMs;
-      const since = new Date(keptAtMs).toISOString();
+      recalled = before;
+      const since = new Date(before.acceptedAtMs).toISOString();
       log.error({ path, error, since }, 'configuration refused; the one that was in force before this start stays so');
-      return recalled.config;
+      return before.config;
     },
     onChange: (config, text) => {
       const before = current;
-      current = accept(config, clock.nowMs());
+      const acceptedAtMs = clock.nowMs();
+      current = accept(config, acceptedAtMs);
       refusal = undefined;
-      keeping = keep(keeping, current, text);
+      void keeper.keep({ stateDirectory: current.stateDirectory, text, acceptedAtMs });
       const waiting = before === undefined ? [] : restartNeeded(before, current);
       log.info({ path }, 'configuration taken up');
       if (waiting.length > 0) log.warn({ path, fields: waiting }, 'these settings need a restart of the agent');
@@ -99,15 +94,15 @@ export async function followConfig(options: FollowConfigOptions, signal: AbortSi
     },
   });
   const { beginning } = watch;
-  const first = accept(beginning.config, keptAtMs ?? clock.nowMs());
+  const acceptedAtMs = recalled?.acceptedAtMs ?? clock.nowMs();
+  const first = accept(beginning.config, acceptedAtMs);
   current ??= first;
   if ('refused' in beginning) refuse(beginning.refused);
-  else keeping = keep(keeping, first, beginning.text);
+  const text = 'refused' in beginning ? recalled?.text : beginning.text;
   // Whatever is done by it, the next life goes by it too.
-  await keeping;
+  if (text !== undefined) await keeper.keep({ stateDirectory: first.stateDirectory, text, acceptedAtMs });
   const ended = async (): Promise<void> => {
-    await watch.ended;
-    await keeping;
+    await Promise.all([watch.ended, keeper.run(signal)]);
   };
   return {
     current: () => current ?? first,

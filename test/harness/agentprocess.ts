@@ -79,7 +79,16 @@ export class AgentProcess {
     const preloads = ['clockoffset.ts', 'heapprobe.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
     const imports = preloads.flatMap((path) => ['--import', path]);
     const node = [process.execPath, '--expose-gc', ...imports];
-    const agentCommand = [...node, mainScript, 'agent', '--config', config, ...membership];
+    const agentCommand = [
+      ...node,
+      mainScript,
+      'agent',
+      '--config',
+      config,
+      '--state-dir',
+      stateDirectory,
+      ...membership,
+    ];
     const pod = cluster !== undefined && 'serviceAccount' in cluster ? cluster : undefined;
     const inPod = pod?.serviceAccount.command(agentCommand) ?? agentCommand;
     const [program = '', ...args] = (await reboots?.host.command(inPod)) ?? inPod;

@@ -13,6 +13,7 @@ interface Pod {
 }
 
 interface Container {
+  readonly args: readonly string[];
   readonly securityContext: Json;
   readonly volumeMounts: readonly { name: string; mountPath: string; readOnly?: boolean; mountPropagation?: string }[];
 }
@@ -87,6 +88,15 @@ describe('the pod', () => {
       expect(
         spec.containers[0].volumeMounts.filter(({ readOnly }) => readOnly !== true).map(({ name }) => name),
       ).toEqual(['state']);
+    },
+  );
+
+  it.each(['/var/lib/nodetender', '/data/nodetender'])(
+    'knows the directory of its state, %s, without its configuration, which it may not be able to read',
+    async (stateDirectory) => {
+      const [container] = (await podOf({ config: { stateDirectory } })).spec.containers;
+      expect(container.args.slice(-2)).toEqual(['--state-dir', stateDirectory]);
+      expect(container.volumeMounts.find(({ name }) => name === 'state')?.mountPath).toBe(stateDirectory);
     },
   );
 

@@ -7,9 +7,10 @@ import { createLogger } from '../../../agent/observe/log.ts';
 import { Metrics } from '../../../agent/observe/metrics.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
 
+const DAY_MS = 24 * 3_600_000;
 const bad = 'images: {kep: []}\n';
 const keeping = (days: number): string => `images: {minUnused: ${days}d}\n`;
-const daysOf = ({ current }: LiveConfig): number => current().images.minUnusedMs / 86_400_000;
+const daysOf = ({ current }: LiveConfig): number => current().images.minUnusedMs / DAY_MS;
 
 let directory: string;
 let path: string;
@@ -40,6 +41,7 @@ async function life(text: string, options: { at?: string; stateDirectory?: strin
     {
       path: at,
       overrides: { stateDirectory: 'stateDirectory' in options ? options.stateDirectory : stateDirectory },
+      usualDirectory: join(directory, 'usual'),
       clock,
       log: createLogger({ level: 'info', stream: { write: (line) => logged.push(line) } }),
       metrics,
@@ -109,6 +111,24 @@ describe('a configuration that is refused when the agent starts', () => {
     const named = `stateDirectory: ${stateDirectory}\n`;
     await life(named + keeping(30), { stateDirectory: undefined });
     expect(daysOf(await life(named + bad, { stateDirectory: undefined }))).toBe(30);
+  });
+});
+
+describe('a configuration that cannot be read when the agent starts', () => {
+  it('changes nothing of what was in force before, in a state directory that only its text names', async () => {
+    await life(`stateDirectory: ${stateDirectory}\n${keeping(30)}`, { stateDirectory: undefined });
+    expect(daysOf(await life('}: broken', { stateDirectory: undefined }))).toBe(30);
+  });
+
+  it('leaves in force what was, at one start after the other, and ends the agent where none was for a month', async () => {
+    await life(keeping(30));
+    for (let starts = 0; starts < 2; starts += 1) {
+      clock.jump(20 * DAY_MS);
+      expect(daysOf(await life('}: broken'))).toBe(30);
+    }
+    clock.jump(31 * DAY_MS);
+    await expect(life('}: broken')).rejects.toThrow(/refused/);
+    expect(logged.join('')).toMatch(/more than 30 days ago/);
   });
 });
 

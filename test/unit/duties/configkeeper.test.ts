@@ -1,0 +1,131 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keepConfig } from '../../../agent/duties/configcopy.ts';
+import { ConfigKeeper } from '../../../agent/duties/configkeeper.ts';
+import { createLogger } from '../../../agent/observe/log.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const path = '/etc/nodetender/config.yaml';
+const keeping = (days: number): string => `images: {minUnused: ${days}d}\n`;
+
+let directory: string;
+let usual: string;
+let custom: string;
+let clock: VirtualClock;
+let logged: string[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'nodetender-keeper-'));
+  usual = join(directory, 'usual');
+  custom = join(directory, 'custom');
+  clock = new VirtualClock();
+  logged = [];
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true });
+});
+
+function keeper(over: { path?: string; givenDirectory?: string } = {}): ConfigKeeper {
+  const log = createLogger({ level: 'info', stream: { write: (line) => logged.push(line) } });
+  return new ConfigKeeper({ path, givenDirectory: undefined, usualDirectory: usual, clock, log, ...over });
+}
+
+async function keep(stateDirectory: string, text: string, by = keeper()): Promise<void> {
+  await by.keep({ stateDirectory, text, acceptedAtMs: clock.nowMs() });
+}
+
+/** The days of the configuration that a new life finds, or why it finds none. */
+async function recalled(refused?: string, by = keeper()): Promise<number | string> {
+  const found = await by.recall(refused);
+  return 'why' in found ? found.why : found.config.images.minUnusedMs / DAY_MS;
+}
+
+describe('the configuration in force, of a file that names a state directory', () => {
+  it('is found though the file cannot be read', async () => {
+    await keep(custom, keeping(30));
+    expect(await recalled()).toBe(30);
+    expect(await recalled('}: broken')).toBe(30);
+  });
+
+  it('is found in place of the one before it, which was kept in the usual directory', async () => {
+    await keep(usual, keeping(1));
+    await clock.advance(1000);
+    await keep(custom, keeping(30));
+    expect(await recalled()).toBe(30);
+    expect(await readFile(join(usual, 'last-good-config.json'), 'utf8')).not.toContain('minUnused');
+  });
+
+  it('is found in place of the one before it, whichever directory the refused text names', async () => {
+    await keep(join(directory, 'earlier'), keeping(1));
+    await clock.advance(1000);
+    await keep(custom, keeping(30));
+    expect(await recalled(`stateDirectory: ${join(directory, 'earlier')}\nkep: 1\n`)).toBe(30);
+  });
+
+  it('is no longer what is found when the usual directory is named again', async () => {
+    await keep(custom, keeping(30));
+    await clock.advance(1000);
+    await keep(usual, keeping(1));
+    expect(await recalled()).toBe(1);
+  });
+
+  it('takes nothing from another agent that keeps its own in the usual directory', async () => {
+    const other = '/etc/nodetender/other.yaml';
+    await keep(usual, keeping(1), keeper({ path: other }));
+    await keep(custom, keeping(30));
+    expect(await recalled(undefined, keeper({ path: other }))).toBe(1);
+    expect(await recalled(`stateDirectory: ${custom}\nkep: 1\n`)).toBe(30);
+  });
+
+  it('is kept although no word of it can be left in the usual directory, and that is said', async () => {
+    await writeFile(usual, 'no directory');
+    await keep(custom, keeping(30));
+    expect(await recalled(`stateDirectory: ${custom}\nkep: 1\n`)).toBe(30);
+    expect(logged.join('')).toMatch(/use --state-dir/);
+  });
+});
+
+describe('the configuration in force, of an agent whose command line names the state directory', () => {
+  it('is sought there and nowhere else', async () => {
+    await keep(usual, keeping(1));
+    expect(await recalled(undefined, keeper({ givenDirectory: custom }))).toMatch(/^there is no .*custom/);
+    await keep(custom, keeping(30), keeper({ givenDirectory: custom }));
+    expect(await recalled(undefined, keeper({ givenDirectory: custom }))).toBe(30);
+    expect(await recalled()).toBe(1);
+  });
+});
+
+describe('the age of what is kept', () => {
+  it('is a month at most: what was in force before that is of an earlier installation', async () => {
+    await keep(usual, keeping(30));
+    await clock.advance(30 * DAY_MS);
+    expect(await recalled()).toBe(30);
+    await clock.advance(1);
+    expect(await recalled()).toMatch(/last in force at .*, more than 30 days ago/);
+  });
+
+  it('counts from when it was accepted where an earlier agent has kept it', async () => {
+    await keepConfig(usual, { path, text: keeping(30), acceptedAtMs: clock.nowMs() });
+    expect(await recalled()).toBe(30);
+    await clock.advance(30 * DAY_MS + 1);
+    expect(await recalled()).toMatch(/more than 30 days ago/);
+  });
+
+  it('does not grow while it is in force, however long ago it was accepted', async () => {
+    const stop = new AbortController();
+    const acceptedAtMs = clock.nowMs();
+    const alive = keeper();
+    await keep(custom, keeping(30), alive);
+    clock.jump(20 * DAY_MS);
+    const ended = alive.run(stop.signal);
+    await clock.advance(DAY_MS);
+    stop.abort();
+    await ended;
+    clock.jump(20 * DAY_MS);
+    expect(await keeper().recall(undefined)).toMatchObject({ text: keeping(30), acceptedAtMs });
+  });
+});

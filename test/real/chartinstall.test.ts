@@ -162,8 +162,10 @@ describe('the notes', () => {
   it('warn where the namespace forbids the pods', async () => {
     const key = 'pod-security.kubernetes.io/enforce';
     await plane.api.merge('/api/v1/namespaces/nodetender', { metadata: { labels: { [key]: 'restricted' } } });
-    expect(await notes({})).toContain('WARNING: nodetender enforces restricted now');
-    await plane.api.merge('/api/v1/namespaces/nodetender', { metadata: { labels: { [key]: 'privileged' } } });
+    const said = await notes({});
+    expect(said).toContain('WARNING: nodetender enforces restricted now');
+    const [, remedy = ''] = /kubectl (label .*namespace .*)/.exec(said) ?? [];
+    expect(await plane.kubectl(...remedy.split(' '))).toContain('labeled');
     expect(await notes({})).not.toContain('WARNING');
   });
 });

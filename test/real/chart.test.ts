@@ -41,6 +41,13 @@ describe.each(helmVersions)('helm %s', (version) => {
     ['a value of the chart that is misspelt', { image: { repo: 'x' } }, 'repo'],
     ['one at the top', { configuration: {} }, 'configuration'],
     ['a digest that is none', { image: { digest: 'latest' } }, 'image/digest'],
+    ['a Node’s name, which is each pod’s own', { config: { cluster: { nodeName: 'web-1' } } }, "'nodeName'"],
+    ['a namespace other than the release’s', { config: { cluster: { namespace: 'kube-system' } } }, "'namespace'"],
+    ['a section without a value', { image: null }, "missing property 'image'"],
+    ['a text that is needed', { hostMounts: { propagation: null } }, "missing property 'propagation'"],
+    ['a number that is needed', { prometheusRule: { slotHeldMinutes: null } }, "missing property 'slotHeldMinutes'"],
+    ['a label of pods that they are found by', { podLabels: { 'app.kubernetes.io/name': 'x' } }, 'podLabels'],
+    ['one of all objects', { commonLabels: { 'app.kubernetes.io/instance': 'x' } }, 'commonLabels'],
   ])('refuses %s by its name', async (_, values, name) => {
     await expect(renderChart(values, { version })).rejects.toThrow(new RegExp(name.replaceAll('/', '[./]')));
   });

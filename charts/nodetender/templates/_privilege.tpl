@@ -1,6 +1,6 @@
 {{- define "nodetender.podSecurityContext" -}}
 {{- $context := dict "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{ toYaml (mergeOverwrite $context (deepCopy .Values.podSecurityContext)) }}
+{{ toYaml (mergeOverwrite $context (deepCopy (.Values.podSecurityContext | default dict))) }}
 {{- end -}}
 
 {{/* Root, because the sockets of the runtime and of the bus ask for it, and nothing that root usually may. */}}
@@ -17,7 +17,7 @@
 {{- $_ := set $context "appArmorProfile" (dict "type" "Unconfined") -}}
 {{- end -}}
 {{- end -}}
-{{ toYaml (mergeOverwrite $context (deepCopy .Values.securityContext)) }}
+{{ toYaml (mergeOverwrite $context (deepCopy (.Values.securityContext | default dict))) }}
 {{- end -}}
 
 {{- define "nodetender.hasAppArmorField" -}}

@@ -5,11 +5,14 @@ type Schema = Readonly<Record<string, unknown>>;
 
 const texts = { type: 'object', additionalProperties: { type: 'string' } };
 const objects = { type: 'array', items: { type: 'object' } };
+/** Labels that the chart itself puts on objects; pods are found by the first two. */
+const ownLabels = ['name', 'instance', 'version', 'managed-by'].map((name) => `app.kubernetes.io/${name}`);
+const labels = { ...texts, propertyNames: { not: { enum: [...ownLabels, 'helm.sh/chart'] } } };
 const interval = { type: 'string', pattern: '^([0-9]+(ms|s|m|h))?$', examples: ['30s'] };
 
 /** What a default does not tell of its type. */
 const particular: Readonly<Record<string, Schema>> = {
-  config: orNothing(jsonSchema()),
+  config: orNothing(ofPods(jsonSchema())),
   'image.repository': { type: 'string', minLength: 1 },
   'image.digest': { type: 'string', pattern: '^(sha256:[0-9a-f]{64})?$' },
   'image.pullPolicy': { type: 'string', enum: ['Always', 'IfNotPresent', 'Never'] },
@@ -30,9 +33,9 @@ const particular: Readonly<Record<string, Schema>> = {
   tolerations: objects,
   nodeSelector: texts,
   terminationGracePeriodSeconds: { type: 'integer', minimum: 0 },
-  podLabels: texts,
+  podLabels: labels,
   podAnnotations: texts,
-  commonLabels: texts,
+  commonLabels: labels,
   extraEnv: objects,
   extraVolumes: objects,
   extraVolumeMounts: objects,
@@ -57,18 +60,35 @@ export function valuesSchema(values: readonly Value[]): Schema {
     ...mapping(values),
     properties: {
       ...propertiesOf(values),
-      // Where this chart is part of another, helm puts it there.
+      // Where this chart is part of another, helm puts it there, and a dependency's `condition` names it.
       global: { type: 'object' },
+      enabled: { type: 'boolean' },
     },
   };
 }
 
 function mapping(values: readonly Value[]): Schema {
-  return { type: 'object', additionalProperties: false, properties: propertiesOf(values) };
+  const required = values.filter(isNeeded).map(nameOf);
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: propertiesOf(values),
+    ...(required.length > 0 && { required }),
+  };
+}
+
+/** Of a value that is null helm leaves nothing, and templates could not go on without these. */
+function isNeeded({ path, default: fallback, children }: Value): boolean {
+  const isText = typeof fallback === 'string' && fallback !== '' && path !== 'priorityClassName';
+  return children.length > 0 || isText || typeof fallback === 'number';
 }
 
 function propertiesOf(values: readonly Value[]): Schema {
-  return Object.fromEntries(values.map((value) => [value.path.split('.').at(-1), schemaOf(value)]));
+  return Object.fromEntries(values.map((value) => [nameOf(value), schemaOf(value)]));
+}
+
+function nameOf({ path }: Value): string {
+  return path.split('.').at(-1) ?? path;
 }
 
 function schemaOf({ path, meaning, default: fallback, children }: Value): Schema {
@@ -82,6 +102,13 @@ function typeOf(fallback: unknown): Schema {
   if (Array.isArray(fallback)) return { type: 'array' };
   if (typeof fallback === 'number') return { type: 'integer' };
   return { type: typeof fallback };
+}
+
+/** Which Node a pod is on, and in which namespace, is not the configuration's to say. */
+function ofPods(schema: JsonSchema): JsonSchema {
+  const { cluster, ...sections } = schema.properties ?? {};
+  const { nodeName: _, namespace: __, ...properties } = cluster?.properties ?? {};
+  return { ...schema, properties: { ...sections, cluster: { ...cluster, properties } } };
 }
 
 /** A key of the agent's configuration without a value counts as left out. */

@@ -5,6 +5,7 @@ import { defaultConfig, parseConfig } from '../../../agent/config/load.ts';
 import { jsonSchema } from '../../../agent/config/schema.ts';
 import { parseDestination } from '../../../agent/observe/notify/destination.ts';
 import { poolOf, poolsOf, slotsOf } from '../../../agent/reboot/lock/pools.ts';
+import { chartValues, leaves } from '../chart/values.ts';
 import { keysOf } from './keys.ts';
 
 const PAGE = readFileSync(new URL('../../../docs/from-kured.md', import.meta.url), 'utf8');
@@ -57,8 +58,9 @@ function yamlBelow(heading: string): string {
 
 const flags = tableOf('Flags');
 const values = tableOf('Values of the chart without a flag');
+const ofChart = values.filter(({ here }) => here !== 'none' && !here.includes(':'));
 const mapped = [...flags, ...values]
-  .filter(({ here }) => here !== 'none')
+  .filter((row) => row.here !== 'none' && !ofChart.includes(row))
   .map(({ kured, here }): [string, string] => [kured[0] ?? '', here]);
 const known = new Set(keysOf(jsonSchema()).map(({ path }) => path.join('.')));
 
@@ -79,6 +81,12 @@ describe('the page for those who come from kured', () => {
   it.each(mapped)('%s: what it says instead is accepted, and changes something', (_kured, here) => {
     const [setting = ''] = quotedIn(here);
     expect(parseConfig(setting, setting)).not.toEqual(defaultConfig);
+  });
+
+  it('names values of the chart that there are', () => {
+    const named = new Set(leaves(chartValues()).map(({ path }) => path));
+    expect(ofChart.length).toBeGreaterThan(5);
+    expect(ofChart.flatMap(({ here }) => quotedIn(here)).filter((path) => !named.has(path))).toEqual([]);
   });
 
   it('names no setting that there is not', () => {

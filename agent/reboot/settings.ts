@@ -9,7 +9,7 @@ export interface Settings {
   readonly minIntervalMs: number;
   /** Answers of gates older than this are asked for again before a slot is asked for. */
   readonly gatesEveryMs: number;
-  /** After the drain: how long gates may block before the node backs out. */
+  /** Of a cordoned node: how long gates may block after the drain, or it may be blind, before it backs out. */
   readonly gatesPatienceMs: number;
   /** When the window closes between cordon and reboot. */
   readonly whenWindowCloses: 'back-out' | 'go-on';

@@ -226,7 +226,10 @@ export type RebootCall =
   /** Not asked: the last write on the Lease before it has failed, so many `times` since the node was cordoned. */
   | { readonly kind: 'unconfirmed'; readonly times: number; readonly reason: string };
 
-/** The facts of one moment. Undefined always means "not known", and not knowing leads to no reboot, cordon or uncordon. */
+/**
+ * The facts of one moment. Undefined always means "not known", and not knowing leads to no reboot, cordon or uncordon; a node that is
+ * cordoned for a reboot goes back when it lasts.
+ */
 export interface Observation {
   /** Wall clock; may jump. */
   readonly nowMs: number;
@@ -249,6 +252,8 @@ export interface Observation {
     | undefined;
   /** Value of `nodetender.dev/pause` on the control ConfigMap; false where there is none. */
   readonly paused: string | false | undefined;
+  /** For how long what is wanted or paused has not been known, by the monotonic clock; 0 while both are. */
+  readonly blindForMs: number;
   /** As of our own last write or later. */
   readonly node:
     | {

@@ -7,6 +7,7 @@ import type { Boot, NeedSource } from '../../host/port.ts';
 import { marksOn } from '../../reboot/marks.ts';
 import type { Observation } from '../../reboot/state.ts';
 import { windowAt } from '../../reboot/window.ts';
+import type { Lasting } from './lasting.ts';
 
 /** What has been gathered, each from where it is known. */
 export interface Gathered extends Pick<
@@ -18,22 +19,26 @@ export interface Gathered extends Pick<
   readonly node: NodeView | undefined;
   /** For how long the Node has been seen Ready in this boot. */
   readonly readyForMs: number;
+  /** Says for how long what it is told has been so. */
+  readonly blindness: Lasting;
   readonly config: Pick<Config['reboot'], 'windows' | 'marks'>;
   readonly clock: Clock;
 }
 
 /** The facts of this moment, as the machine is told them. */
 export function observationOf(gathered: Gathered): Observation {
-  const { boot, need, node, readyForMs, config, clock } = gathered;
+  const { boot, need, node, readyForMs, blindness, config, clock } = gathered;
   const { lock, answers, drain, rebootCall, preparingForShutdown, paused } = gathered;
   const nowMs = clock.nowMs();
+  const sentinel = need.current();
   const { open, reason, changesAtMs } = windowAt(config.windows, nowMs);
   return {
     nowMs,
     bootId: boot.bootId,
     uptimeMs: boot.uptimeMs,
-    sentinel: need.current(),
+    sentinel,
     paused,
+    blindForMs: blindness.look(sentinel === undefined || paused === undefined),
     node: node && nodeFacts(node, readyForMs, config.marks.preferNoScheduleTaint),
     lock,
     window: { open, reason, changesAtMs },
@@ -81,20 +86,3 @@ export function whyNoRequest(value: string): string | undefined {
 
 /** Whoever types one of these wants no reboot. */
 const noes: ReadonlySet<string> = new Set(['false', 'no', 'off', '0', 'none', 'never', 'null', 'cancel']);
-
-/** For how long a Node has been Ready in the boot that the host is in, by the monotonic clock. */
-export class ReadyTime {
-  readonly #clock: Clock;
-  #sinceMs: number | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  look(node: NodeView | undefined, bootId: string): number {
-    const nowMs = this.#clock.monotonicMs();
-    if (node?.ready !== true || node.bootId !== bootId) this.#sinceMs = undefined;
-    else this.#sinceMs ??= nowMs;
-    return this.#sinceMs === undefined ? 0 : nowMs - this.#sinceMs;
-  }
-}

@@ -24,7 +24,8 @@ import { Conditions } from './conditions.ts';
 import { Draining } from './draining.ts';
 import { HostGate } from './hostgate.ts';
 import { LabelGuard } from './labelguard.ts';
-import { observationOf, ReadyTime, whyNoRequest } from './observing.ts';
+import { Lasting } from './lasting.ts';
+import { observationOf, whyNoRequest } from './observing.ts';
 import { RebootOrder } from './order.ts';
 import { OwnLock } from './ownlock.ts';
 import { OwnNodeView, recordOn } from './ownnode.ts';
@@ -84,7 +85,8 @@ export class RebootDuty {
   readonly #own: OwnNodeView;
   readonly #asking: Asking;
   readonly #draining: Draining;
-  readonly #readyTime: ReadyTime;
+  readonly #ready: Lasting;
+  readonly #blindness: Lasting;
   readonly #hostGate: HostGate;
   readonly #order: RebootOrder;
   readonly #attempts = new Attempts();
@@ -104,7 +106,8 @@ export class RebootDuty {
     this.#options = options;
     const { clock, config, node } = options;
     this.#own = new OwnNodeView(node, clock);
-    this.#readyTime = new ReadyTime(clock);
+    this.#ready = new Lasting(clock);
+    this.#blindness = new Lasting(clock);
     this.#order = new RebootOrder(options);
     this.#labelGuard = new LabelGuard(clock);
     this.#hostGate = new HostGate({ ...options, reportedBootId: () => this.#own.current?.bootId });
@@ -204,7 +207,8 @@ export class RebootDuty {
       boot,
       need,
       node,
-      readyForMs: this.#readyTime.look(node, boot.bootId),
+      readyForMs: this.#ready.look(node?.ready === true && node.bootId === boot.bootId),
+      blindness: this.#blindness,
       paused: paused(),
       lock: this.#lock.current?.facts(),
       answers: this.#asking.answers(),

@@ -74,19 +74,29 @@ export function stoppedBy(moment: Moment): Step | undefined {
   const early = outOfTime(moment, need);
   if (early !== undefined) return backOut(moment, early.reason);
   const unknown = unknownFact(moment, wish.kind === 'unknown');
-  if (unknown !== undefined) return step(moment, { reason: unknown });
+  if (unknown !== undefined) return standStill(moment, unknown);
   // Whoever has asked since gets this reboot, and no second one; whoever has taken it back gets none for it.
   return need?.request === state.need?.request ? undefined : step(moment, { reason: state.reason, change: { need } });
 }
 
-/** Not knowing is no reason to go back, and none to go on. */
+/** The sentinel of a changed configuration is unseen until it has been looked at. */
+const LEAST_BLINDNESS_MS = 60_000;
+
+/** Not knowing is no reason to go on, and none to go back before it lasts: others wait for the slot, and pods for the node. */
+function standStill(moment: Moment, reason: Reason): Step {
+  const { facts, settings } = moment;
+  if (reason.code !== 'facts-missing') return step(moment, { reason });
+  const leftMs = Math.max(settings.gatesPatienceMs, LEAST_BLINDNESS_MS) - facts.blindForMs;
+  return leftMs > 0 ? step(moment, { reason, untilMs: facts.nowMs + leftMs }) : fail(moment, reason);
+}
+
 function unknownFact({ facts }: Moment, isBlind: boolean): Reason | undefined {
   // Without the API server nothing can be told either.
   if (facts.lock === undefined) {
     return { code: 'unknown-facts', text: 'it is not known whether the slot is still held' };
   }
   if (facts.paused === undefined) {
-    return { code: 'facts-missing', text: 'it is not known whether all nodes are paused' };
+    return { code: 'facts-missing', text: 'it is not known whether all nodes are paused', gates: ['pause'] };
   }
-  return isBlind ? { code: 'facts-missing', text: 'the sentinel cannot be seen' } : undefined;
+  return isBlind ? { code: 'facts-missing', text: 'the sentinel cannot be seen', gates: ['sentinel'] } : undefined;
 }

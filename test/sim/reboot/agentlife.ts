@@ -28,6 +28,7 @@ export interface AgentLife {
     | { kind: 'unconfirmed'; times: number; reason: string };
   /** In this try. */
   unconfirmed: number;
+  blindSinceMs: number | undefined;
   heldSinceMs: number;
   checked: boolean;
   /** When to look again at the latest. */
@@ -47,6 +48,7 @@ export function beginLife(around: Surroundings, nowMs: number): AgentLife {
     drain: { kind: 'none' },
     rebootCall: { kind: state.phase === 'rebooting' ? 'unknown' : 'none' },
     unconfirmed: 0,
+    blindSinceMs: undefined,
     heldSinceMs: nowMs,
     checked: false,
     lookAtMs: nowMs,
@@ -62,6 +64,7 @@ export function readRecord({ node, host }: Surroundings, nowMs: number): { state
 export function observe(around: Surroundings, life: AgentLife, nowMs: number, offsetMs: number): Observation {
   const { host, node, slot, window, paused, apiDown } = around;
   const wall = (ms: number): number => ms + offsetMs;
+  life.blindSinceMs = host.sentinelUnseen ? (life.blindSinceMs ?? nowMs) : undefined;
   const readyForMs = node.ready ? nowMs - Math.max(node.readySinceMs, life.startedAtMs) : 0;
   return {
     nowMs: wall(nowMs),
@@ -69,6 +72,7 @@ export function observe(around: Surroundings, life: AgentLife, nowMs: number, of
     uptimeMs: nowMs - host.bootedAtMs,
     sentinel: sentinelFacts(around, nowMs, offsetMs),
     paused,
+    blindForMs: nowMs - (life.blindSinceMs ?? nowMs),
     node: {
       uid: `node-${node.uid}`,
       unschedulable: node.unschedulable,

@@ -116,6 +116,7 @@ const facts: Observation = {
   uptimeMs: DAY_MS,
   sentinel,
   paused: false,
+  blindForMs: 0,
   node: usualNode,
   lock: { kind: 'none', turn: false, waitingFor: '' },
   window: windowAt({ allow: [], deny: [] }, NOW_MS),

@@ -136,6 +136,7 @@ export const anyFacts: fc.Arbitrary<Observation> = fc.record({
   uptimeMs: mostly(7_200_000, agoMs),
   sentinel,
   paused: mostly<string | false | undefined>(false, fc.constantFrom('why', undefined)),
+  blindForMs: agoMs,
   node: optional(node),
   lock,
   window: fc.record({ open: mostly(true, fc.constant(false)), reason: word, changesAtMs: optional(wallMs) }),

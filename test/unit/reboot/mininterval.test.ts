@@ -21,6 +21,7 @@ function stepAfter(uptimeMs: number, request?: string): Step {
       packages: [],
     },
     paused: false,
+    blindForMs: 0,
     node: {
       uid: 'uid-1',
       unschedulable: false,

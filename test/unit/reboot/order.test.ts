@@ -42,6 +42,7 @@ const facts: Observation = {
     packages: [],
   },
   paused: false,
+  blindForMs: 0,
   node,
   lock: { kind: 'held', slot: 'nodetender-default-0', heldForMs: 40_000, checked: true, surplus: [] },
   window: { open: true, reason: '', changesAtMs: undefined },

@@ -158,7 +158,7 @@ const health = section(
 const marks = section('What the Node carries meanwhile.', {
   preferNoScheduleTaint: optional(
     metadataKey,
-    'Key of a taint that keeps new pods away where they fit elsewhere, while a reboot is wanted.',
+    'Key of a taint that keeps new pods away where they fit elsewhere, while a reboot is wanted and may come.',
   ),
   labelsBefore: field(list(label, 20), [], 'Labels it is given before the cordon.'),
   labelsAfter: field(list(label, 20), [], 'Labels it is given after the uncordon.'),

@@ -65,6 +65,15 @@ function settling({ facts, settings }: Moment): Obstacle | undefined {
   };
 }
 
+/** Whether it is a person, the window or the last boot that it waits for, whatever else is in the way. Undefined: not known. */
+export function waitsForItsTime(moment: Moment, need: Need): boolean | undefined {
+  const word = held(moment);
+  const isUnknown = word?.reason.code === 'unknown-facts';
+  if (word !== undefined && !isUnknown) return true;
+  if (tooSoon(moment, need) !== undefined || outsideWindow(moment, need) !== undefined) return true;
+  return isUnknown ? undefined : false;
+}
+
 /** By a need that has changed since the cordon: whoever takes back the word that it is to be now leaves one that waits like any other. */
 export function outOfTime(moment: Moment, need: Need | undefined): Obstacle | undefined {
   const { state, settings } = moment;

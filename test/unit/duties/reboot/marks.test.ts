@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NodeObject } from '../../../../agent/cluster/objects.ts';
+import { leases, type NodeObject } from '../../../../agent/cluster/objects.ts';
 import { OneNode } from './onenode.ts';
 
 const MINUTE_MS = 60_000;
@@ -12,6 +12,11 @@ const marks = `
     labelsAfter: [example.com/maintenance=done]
     leaveLoadBalancers: true
 `;
+
+const elsewhere = {
+  metadata: { name: 'nodetender-default-0', labels: { 'nodetender.dev/pool': 'default' } },
+  spec: { holderIdentity: 'elsewhere' },
+};
 
 let site: OneNode;
 afterEach(() => site.stop());
@@ -56,9 +61,37 @@ describe('what a Node carries for its reboot', () => {
     expect(marksOf(site.node()).soft).toEqual(['example.com/reboot-wanted']);
   });
 
+  it.each([
+    [
+      'outside the windows',
+      async () => site.configure(`${marks}  windows: { allow: [{ cron: "0 0 1 1 *", duration: 5m }] }\n`),
+    ],
+    ['while reboots are off', async () => site.turnOff()],
+    ['while all are paused', async () => void (site.paused = 'freeze')],
+    ['while it is held', async () => await site.annotate({ 'nodetender.dev/hold': 'mine' })],
+    ['while its last boot is too near', async () => site.configure(`${marks}  minInterval: 30d\n`)],
+  ])('does not keep pods away %s, and does again after it', async (_, waits) => {
+    site = await OneNode.start(marks);
+    // Near its time, and not yet gone.
+    await site.clock.run(site.admin.create(leases, 'default', elsewhere));
+    site.need.want();
+    await site.clock.advance(6 * MINUTE_MS);
+    const soft = ['example.com/reboot-wanted'];
+    expect(marksOf(site.node()).soft).toEqual(soft);
+    await waits();
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(marksOf(site.node()).soft).toEqual([]);
+    expect(site.node().metadata.labels?.['nodetender.dev/state']).toBe('wanted');
+    site.configure(marks);
+    site.paused = false;
+    await site.annotate({ 'nodetender.dev/hold': null });
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(marksOf(site.node()).soft).toEqual(soft);
+  });
+
   it('is taken off also where the configuration names another taint by then, which takes its place', async () => {
     site = await OneNode.start(marks);
-    site.paused = 'a freeze';
+    await site.clock.run(site.admin.create(leases, 'default', elsewhere));
     site.need.want();
     await site.clock.advance(MINUTE_MS);
     expect(marksOf(site.node()).soft).toEqual(['example.com/reboot-wanted']);

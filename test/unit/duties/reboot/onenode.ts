@@ -70,6 +70,12 @@ export class OneNode {
     this.config = parseConfig(`${quick}${settings}`, 'test').reboot;
   }
 
+  /** `enabled: false`, all else as it is. */
+  turnOff(): void {
+    const { settings } = this.config;
+    this.config = { ...this.config, enabled: false, settings: { ...settings, enabled: false } };
+  }
+
   /** As all tests end. */
   stop(): void {
     this.#life?.abort();

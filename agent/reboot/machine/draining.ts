@@ -99,7 +99,7 @@ function drainAgain(moment: Moment, drain: Extract<DrainFacts, { kind: 'failed' 
 }
 
 function failed({ reason }: Extract<DrainFacts, { kind: 'failed' }>): Reason {
-  return { code: 'drain-failed', text: `the drain failed: ${reason}` };
+  return { code: 'drain-failed', text: `the drain failed: ${reason}`, gates: ['drain'] };
 }
 
 function progressInWords(drain: Extract<DrainFacts, { kind: 'running' }>): string {

@@ -50,6 +50,8 @@ const events: Readonly<Record<ReasonCode, EventOf>> = {
 
 /** What a person has to see, beside each try that failed. */
 const needsPerson: ReadonlySet<ReasonCode> = new Set([
+  // Also where the node stays cordoned until the next drain.
+  'drain-failed',
   'reboot-overdue',
   'unhealthy',
   'left-cordoned',

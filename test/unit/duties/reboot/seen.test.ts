@@ -187,8 +187,11 @@ describe('people', () => {
     expect(await site.metric('nodetender_reboot_evictions_total{result="accepted"}')).toBe('3');
   });
 
-  it('hear of pods and budgets in the way of a drain while it hangs, and by a message when it has failed', async () => {
-    site = await OneNode.start('  drain: { timeout: 2m }\n');
+  it.each([
+    ['goes back', 'back-out'],
+    ['stays cordoned', 'stay'],
+  ])('hear of pods and budgets in the way of a drain, and by a message when it has failed and %s', async (_, stuck) => {
+    site = await OneNode.start(`  drain: { timeout: 2m, whenStuck: ${stuck} }\n`);
     await site.runPod('web-1', { app: 'web' });
     await site.runPod('web-2', { app: 'web' });
     const selector = { matchLabels: { app: 'web' } };
@@ -204,6 +207,7 @@ describe('people', () => {
     await site.clock.advance(MINUTE_MS);
     expect(site.reasons()).toContain('RebootDrainFailed');
     expect(site.notes.map(({ event }) => event)).toEqual(['drain', 'problem']);
+    expect(await site.metric('nodetender_reboot_blocked{gate="drain"}')).toBe('1');
     expect(await site.metric('nodetender_reboot_drains_total{outcome="stuck"}')).toBe('1');
     expect(await site.metric('nodetender_reboot_failures_total{reason="drain-failed"}')).toBe('1');
     expect(await site.metric('nodetender_reboot_consecutive_failures')).toBe('1');

@@ -35,20 +35,33 @@ const onTheWay: ReadonlySet<ReasonCode> = new Set(['asking', 'soaking']);
 
 /** The node has yet to show that it is well; until then it keeps what it has. */
 export function verifying(moment: Moment): Step {
-  const { facts, settings } = moment;
+  const { state, facts, settings } = moment;
   if (facts.drain.kind !== 'none') {
-    return step(moment, { first: [{ kind: 'stop-drain' }], reason: moment.state.reason });
+    return step(moment, { first: [{ kind: 'stop-drain' }], reason: state.reason });
   }
   const missing = notWell(moment);
   if (missing === undefined) return proven(moment);
   const { reason, effects = [], untilMs } = missing;
-  const isLate = facts.uptimeMs >= settings.verifyDeadlineMs;
-  if (!isLate || onTheWay.has(reason.code)) return step(moment, { reason, effects, untilMs });
+  if (onTheWay.has(reason.code)) {
+    // A node that flaps is told of once: nothing but the proof takes back that it is unwell.
+    const isKnown = state.reason.code === 'unhealthy' && reason.code === 'soaking';
+    return step(moment, { reason: isKnown ? state.reason : reason, effects, untilMs });
+  }
+  if (verifiedForMs(moment) < settings.verifyDeadlineMs) return step(moment, { reason, effects, untilMs });
   // The roll stops here, loudly: the next node would meet the same fate.
   const { text, gates } = reason;
   const unwell: Reason = { code: 'unhealthy', text: `not well since the reboot: ${text}`, gates };
   const handedOn = settings.whenUnhealthy === 'go-on' ? release(facts.lock) : [];
   return step(moment, { reason: unwell, effects: [...handedOn, ...effects], untilMs });
+}
+
+/**
+ * An agent that begins long after the boot has asked nobody before. By the wall clock, for the record outlives the agent; where that was
+ * set forward or back, the host's uptime is all that is known.
+ */
+function verifiedForMs({ state, facts }: Moment): number {
+  const sinceMs = facts.nowMs - state.sinceMs;
+  return sinceMs < 0 ? facts.uptimeMs : Math.min(facts.uptimeMs, sinceMs);
 }
 
 interface Missing {

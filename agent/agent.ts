@@ -163,6 +163,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
                   env: process.env,
                   node: () => node.view.node,
                   podsChangedAtMs: () => node.view.podsChangedAtMs,
+                  checkPause: async (until) => await node.view.checkPause(until),
                   paused: () => node.view.pausedWithin(live.current().cluster.unreachableLimitMs),
                   event: ({ regarding, ...note }) => node.tellOfNode(note, regarding),
                   signal,

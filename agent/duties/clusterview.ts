@@ -1,14 +1,13 @@
 import type { Clock, Random } from '../clock.ts';
 import type { ClusterError } from '../cluster/errors.ts';
-import { controlConfigMap, nodeAnnotations, pauseAnnotation } from '../cluster/names.ts';
+import { controlConfigMap, nodeAnnotations, stateLabel } from '../cluster/names.ts';
 import { type NodeView, OwnNode } from '../cluster/node.ts';
-import { configMaps } from '../cluster/objects.ts';
 import { PodsOfNode, type PodView } from '../cluster/pods.ts';
-import type { KubernetesObject, KubernetesPort } from '../cluster/port.ts';
-import { Watched } from '../cluster/watch.ts';
+import type { KubernetesPort } from '../cluster/port.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Readiness } from '../observe/readiness.ts';
+import { PauseView } from './pauseview.ts';
 
 export interface ClusterViewOptions {
   readonly port: Pick<KubernetesPort, 'list' | 'watch' | 'lastHeardMs'>;
@@ -25,12 +24,15 @@ export interface ClusterViewOptions {
 
 const OBSTACLE = 'Kubernetes API';
 
+/** What a node says of its reboot while a pause still takes it back. */
+const outOfService: ReadonlySet<string> = new Set(['cordoned', 'draining', 'rebooting']);
+
 /** What the cluster says that concerns this node: its Node, the pods bound to it, and whether all are to pause. */
 export class ClusterView {
   readonly #options: ClusterViewOptions;
   readonly #node: OwnNode;
   readonly #pods: PodsOfNode;
-  readonly #control: Watched<KubernetesObject, string | undefined>;
+  readonly #pause: PauseView;
   readonly #problems = new Map<string, ClusterError>();
   #podsLeave = false;
   #podsChangedAtMs: number;
@@ -48,25 +50,21 @@ export class ClusterView {
         options.onChange();
       },
     });
-    this.#control = new Watched<KubernetesObject, string | undefined>({
-      ...this.#following(`ConfigMap ${namespace}/${controlConfigMap}`),
-      resource: configMaps,
-      scope: { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true },
-      project: ({ metadata }) => metadata.annotations?.[pauseAnnotation],
-    });
+    this.#pause = new PauseView(namespace, this.#following(`ConfigMap ${namespace}/${controlConfigMap}`));
     readiness.set(OBSTACLE, 'not reached yet');
   }
 
   /** Follows until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const followed = [this.#node, this.#pods, this.#control];
+    const followed = [this.#node, this.#pods, this.#pause];
     const known = async (): Promise<void> => {
       await Promise.all(followed.map((watched) => watched.whenSynced()));
       this.#options.log.info({ pods: this.#pods.values().length }, 'cluster is known');
       this.#tellHealth();
     };
     void known();
-    await Promise.all(followed.map((watched) => watched.run(signal)));
+    const isOutOfService = (): boolean => outOfService.has(this.node?.labels.get(stateLabel) ?? '');
+    await Promise.all([this.#node.run(signal), this.#pods.run(signal), this.#pause.run(isOutOfService, signal)]);
   }
 
   /** Undefined while there is no such Node, or none has been read yet. */
@@ -84,7 +82,12 @@ export class ClusterView {
   }
 
   get pause(): string | undefined {
-    return this.#control.values()[0];
+    return this.#pause.current;
+  }
+
+  /** The pause as of now, for one who is about to do what it forbids. Throws ClusterError. */
+  async checkPause(signal: AbortSignal): Promise<string | undefined> {
+    return await this.#pause.check(signal);
   }
 
   /**
@@ -92,7 +95,7 @@ export class ClusterView {
    * longer than `limitMs`, in which one may have begun.
    */
   pausedWithin(limitMs: number): string | false | undefined {
-    const asOfMs = this.#control.freshAsOfMs();
+    const asOfMs = this.#pause.freshAsOfMs();
     if (asOfMs === undefined) return undefined;
     return this.pause ?? (this.#options.clock.monotonicMs() - asOfMs > limitMs ? undefined : false);
   }
@@ -119,14 +122,14 @@ export class ClusterView {
     return [
       ...(this.#node.synced ? [] : ['the Node']),
       ...(this.#pods.synced ? [] : ['its pods']),
-      ...(this.#control.synced ? [] : [`ConfigMap ${namespace}/${controlConfigMap}`]),
+      ...(this.#pause.synced ? [] : [`ConfigMap ${namespace}/${controlConfigMap}`]),
     ];
   }
 
   /** For how long something may have changed without our knowing; Infinity until all has been read. */
   unheardMs(): number {
     const nowMs = this.#options.clock.monotonicMs();
-    const fresh = [this.#node, this.#pods, this.#control].map((watched) => watched.freshAsOfMs());
+    const fresh = [this.#node, this.#pods, this.#pause].map((watched) => watched.freshAsOfMs());
     return Math.max(0, ...fresh.map((asOfMs) => (asOfMs === undefined ? Number.POSITIVE_INFINITY : nowMs - asOfMs)));
   }
 

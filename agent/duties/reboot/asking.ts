@@ -28,6 +28,8 @@ export interface AskingOptions {
   readonly holders: () => ReadonlySet<string>;
   /** Monotonic time of the last change of this node's pods that a watch has told of. */
   readonly podsChangedAtMs?: (() => number) | undefined;
+  /** The reason of a pause of all nodes, asked of the API server now; see PauseView. Throws ClusterError. */
+  readonly checkPause?: ((signal: AbortSignal) => Promise<string | undefined>) | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -99,7 +101,8 @@ export class Asking {
   /** A list of all nodes is the dearest question, and answers nothing where another gate blocks. */
   async #allGates(slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
     const { host, clock, random } = this.#options;
-    const blockedBy = (await Promise.all([this.#gates(slotIs, signal), host.blockers(signal)])).flat();
+    const paused = slotIs === 'held' ? this.#paused(signal) : [];
+    const blockedBy = (await Promise.all([paused, this.#gates(slotIs, signal), host.blockers(signal)])).flat();
     if (blockedBy.length > 0 || slotIs === 'far') return blockedBy;
     const sick = this.#sickPool;
     if (slotIs === 'near' && sick !== undefined && clock.monotonicMs() < sick.untilMs) return sick.blockedBy;
@@ -108,6 +111,17 @@ export class Asking {
     const untilMs = clock.monotonicMs() + backoffMs(sickPoolBackoff, times, random);
     this.#sickPool = found.length === 0 ? undefined : { blockedBy: found, times, untilMs };
     return found;
+  }
+
+  /** With a slot in hand a pause that the watch has kept back would come too late. */
+  async #paused(signal: AbortSignal): Promise<readonly Blocker[]> {
+    try {
+      const pause = await this.#options.checkPause?.(signal);
+      if (pause === undefined) return [];
+      return [{ gate: 'pause', reason: `reboots are paused on all nodes${pause === '' ? '' : `: ${pause}`}` }];
+    } catch (error) {
+      return [{ gate: 'pause', reason: `it is not known whether all nodes are paused: ${messageOf(error)}` }];
+    }
   }
 
   async #gates(slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {

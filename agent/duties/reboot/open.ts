@@ -11,7 +11,10 @@ import { ConfiguredNeed } from './configuredneed.ts';
 import { openMessages } from './messages.ts';
 import { RebootDuty, type RebootDutyOptions } from './reboot.ts';
 
-export interface OpenRebootsOptions extends Pick<RebootDutyOptions, 'paused' | 'podsChangedAtMs' | 'event'> {
+export interface OpenRebootsOptions extends Pick<
+  RebootDutyOptions,
+  'paused' | 'checkPause' | 'podsChangedAtMs' | 'event'
+> {
   readonly port: KubernetesPort;
   readonly nodeName: string;
   readonly namespace: string;

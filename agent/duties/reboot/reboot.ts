@@ -18,7 +18,7 @@ import { decodeState, type RecordedPool, recordedState } from '../../reboot/reco
 import { queuedSinceMs } from '../../reboot/lock/queue.ts';
 import type { Effect, State } from '../../reboot/state.ts';
 import { annotationPrefix, nodeAnnotations } from '../../cluster/names.ts';
-import { Asking, type SlotIs } from './asking.ts';
+import { Asking, type AskingOptions, type SlotIs } from './asking.ts';
 import { Attempts } from './attempts.ts';
 import { Conditions } from './conditions.ts';
 import { Draining } from './draining.ts';
@@ -47,6 +47,7 @@ export interface RebootDutyOptions {
   readonly paused: () => string | false | undefined;
   /** Monotonic time of the last change of the node's pods that a watch has told of; where none does, they are listed each time. */
   readonly podsChangedAtMs?: (() => number) | undefined;
+  readonly checkPause?: AskingOptions['checkPause'];
   /** About this Node, unless `regarding` is another. */
   readonly event: (note: RebootEvent) => void;
   readonly notify: (note: Note) => void;

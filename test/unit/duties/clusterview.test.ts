@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KubernetesClient } from '../../../agent/cluster/client.ts';
-import { configMaps } from '../../../agent/cluster/objects.ts';
+import { configMaps, nodes } from '../../../agent/cluster/objects.ts';
 import { ClusterView } from '../../../agent/duties/clusterview.ts';
 import { createLogger } from '../../../agent/observe/log.ts';
 import { Metrics } from '../../../agent/observe/metrics.ts';
@@ -69,5 +69,46 @@ describe('whether all nodes are paused', () => {
     refuse();
     await clock.advance(3 * 60 * MINUTE);
     expect(view.pausedWithin(limitMs)).toBe('a freeze');
+  });
+
+  describe('and a watch that hangs, silent as one that has nothing to tell,', () => {
+    /** All are paused, and the watch, which has had no bookmark yet, keeps it back. Gives how often it is listed from then on. */
+    async function pauseUnseen(state?: string): Promise<() => number> {
+      const labels = state === undefined ? {} : { 'nodetender.dev/state': state };
+      await clock.run(port.create(nodes, undefined, { metadata: { name: 'node-1', labels } }));
+      void view.run(stop.signal);
+      await clock.advance(30_000);
+      server.disturbWatches('cut', 'configmaps');
+      await clock.advance(5_000);
+      server.disturbWatches('silence', 'configmaps');
+      const metadata = { name: 'nodetender-control', annotations: { 'nodetender.dev/pause': 'a freeze' } };
+      await clock.run(port.create(configMaps, 'default', { metadata }));
+      expect(view.pausedWithin(limitMs)).toBe(false);
+      const list = vi.spyOn(port, 'list');
+      return () => list.mock.calls.filter(([{ plural }]) => plural === 'configmaps').length;
+    }
+
+    it('is known at once to one who asks, and soon to all', async () => {
+      await pauseUnseen();
+      expect(await clock.run(view.checkPause(stop.signal))).toBe('a freeze');
+      await clock.advance(1_000);
+      expect(view.pausedWithin(limitMs)).toBe('a freeze');
+    });
+
+    it.each(['cordoned', 'draining', 'rebooting'])(
+      'is known within five minutes to a node that is %s',
+      async (state) => {
+        const listed = await pauseUnseen(state);
+        await clock.advance(5 * MINUTE);
+        expect(view.pausedWithin(limitMs)).toBe('a freeze');
+        expect(listed()).toBe(1);
+      },
+    );
+
+    it.each([undefined, 'waiting', 'verifying'])('is no more asked for by a node that is %s', async (state) => {
+      const listed = await pauseUnseen(state);
+      await clock.advance(30 * MINUTE);
+      expect(listed()).toBe(0);
+    });
   });
 });

@@ -27,6 +27,7 @@ let reportedBootId: string | undefined;
 let holders: Set<string>;
 let asking: Asking;
 let podsChangedAtMs: number;
+let checkPause: () => Promise<string | undefined>;
 let stop: AbortController;
 beforeEach(async () => {
   clock = new VirtualClock();
@@ -38,6 +39,7 @@ beforeEach(async () => {
   reportedBootId = host.boot.bootId;
   holders = new Set();
   podsChangedAtMs = Number.POSITIVE_INFINITY;
+  checkPause = vi.fn(async () => await Promise.resolve(undefined));
   stop = new AbortController();
   const config = parseConfig(gates, 'test').reboot;
   asking = new Asking({
@@ -48,6 +50,7 @@ beforeEach(async () => {
     pools: () => poolsOf([]),
     holders: () => holders,
     podsChangedAtMs: () => podsChangedAtMs,
+    checkPause: async () => await checkPause(),
     clock,
     random: () => 0.5,
   });
@@ -104,6 +107,20 @@ describe('what is asked before a reboot', () => {
     refuse('nodes');
     expect(await gatesOf('gates', 'held')).toEqual(['pool-health']);
   });
+});
+
+it('is denied by a pause of all that only a list shows, or that cannot be asked for; far from a slot nobody asks', async () => {
+  await blockers('gates', 'near');
+  expect(checkPause).not.toHaveBeenCalled();
+  expect(await blockers('gates', 'held')).toEqual([]);
+  checkPause = async () => await Promise.resolve('a freeze');
+  expect(await blockers('gates', 'held')).toEqual([
+    { gate: 'pause', reason: 'reboots are paused on all nodes: a freeze' },
+  ]);
+  checkPause = async () => await Promise.reject(new Error('no answer'));
+  expect(await blockers('gates', 'held')).toEqual([
+    { gate: 'pause', reason: 'it is not known whether all nodes are paused: no answer' },
+  ]);
 });
 
 it('does not list its pods again while a watch tells of no change, for ten minutes; with a slot in hand it always does', async () => {

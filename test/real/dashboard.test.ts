@@ -51,6 +51,7 @@ beforeAll(async () => {
     rule_files: ['rules.json'],
     scrape_configs: [
       { job_name: 'nodetender', static_configs: [{ targets: scraped, labels: { namespace: 'nodetender' } }] },
+      { job_name: 'others', static_configs: [{ targets: [`127.0.0.1:${prometheusPort}`] }] },
     ],
   };
   await writeFile(join(folder, 'prometheus.json'), JSON.stringify(config));
@@ -102,6 +103,11 @@ describe('the dashboard', () => {
     };
     expect(await told('Nodes that need a reboot')).toBe('1');
     expect(await told('Slots with a problem')).toBe('1');
+    // Prometheus itself is a process, too.
+    expect((await query('process_resident_memory_bytes{job="others"}')).length).toBe(1);
+    const memory = queries.find(({ expr }) => expr.startsWith('max(process_resident_memory_bytes'))?.expr ?? '';
+    const measured = await query(asked(memory.replace('max(', 'count by (job) (')));
+    expect(measured.map(({ metric }) => metric['job'])).toEqual(['nodetender']);
     expect(await query('count(up{job="nodetender"} == 1)')).toMatchObject([{ value: [expect.anything(), '2'] }]);
   });
 });

@@ -14,7 +14,17 @@ import {
   section,
 } from './fields.ts';
 import { notifySection } from './notifyschema.ts';
-import { alertPattern, argument, label, metadataKey, poolName, prometheusUrl, query, selector } from './reboottexts.ts';
+import {
+  alertPattern,
+  argument,
+  foreignAnnotation,
+  label,
+  metadataKey,
+  poolName,
+  prometheusUrl,
+  query,
+  selector,
+} from './reboottexts.ts';
 import { absolutePath } from './texts.ts';
 import { windowsSection } from './windowschema.ts';
 
@@ -81,7 +91,7 @@ const gates = section('What must not be in the way of a reboot. Asked again afte
 
 const voters = {
   annotations: field(
-    list(metadataKey, 20),
+    list(foreignAnnotation, 20),
     [],
     'Annotations of this Node that must become "true". What they were before it is asked does not count.',
   ),

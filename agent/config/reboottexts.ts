@@ -1,3 +1,4 @@
+import { annotationPrefix } from '../cluster/names.ts';
 import { parseLabelSelector } from '../node/selectors.ts';
 import { parseDestination } from '../observe/notify/destination.ts';
 import { BODY_PLACEHOLDERS, placeholdersOf, TEXT_PLACEHOLDERS } from '../observe/notify/template.ts';
@@ -23,10 +24,20 @@ const LABEL = `${KEY}=(${NAME})?`;
 export const metadataKey = text(
   'the key of a label or annotation such as example.com/ready',
   { title: 'key', pattern: `^${KEY}$` },
-  (key) => (key.length <= 317 && new RegExp(`^${KEY}$`).test(key) ? key : undefined),
+  (key) => (isKey(key) ? key : undefined),
 );
 
-const OWN_PREFIX = 'nodetender.dev/';
+/** Of an annotation that somebody else gives a Node. */
+export const foreignAnnotation = text(
+  'the key of an annotation such as example.com/ready',
+  { title: 'key', pattern: `^${KEY}$` },
+  (key) => {
+    if (!isKey(key)) return undefined;
+    // The agent would wait for itself, or take the reason of a hold for a yes.
+    refuseOwn(key);
+    return key;
+  },
+);
 
 /** Reads to the key and the value. */
 export const label = text(
@@ -36,11 +47,19 @@ export const label = text(
     if (label.length > 381 || !new RegExp(`^${LABEL}$`).test(label)) return undefined;
     const [key = '', value = ''] = label.split('=');
     // They would overwrite the state of the reboot itself.
-    if (key.startsWith(OWN_PREFIX))
-      throw new Error(`expected another prefix than ${OWN_PREFIX}, which is the agent's own`);
+    refuseOwn(key);
     return { key, value };
   },
 );
+
+function isKey(key: string): boolean {
+  return key.length <= 317 && new RegExp(`^${KEY}$`).test(key);
+}
+
+function refuseOwn(key: string): void {
+  if (!key.startsWith(annotationPrefix)) return;
+  throw new Error(`expected another prefix than ${annotationPrefix}, which is the agent's own`);
+}
 
 /** As kubectl takes it, sets included. */
 export const selector = text(

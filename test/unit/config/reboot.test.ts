@@ -163,7 +163,15 @@ describe('a refusal of reboots', () => {
     ['{prometheus: {url: "http://me:s3cret@x"}}', 'prometheus.url: expected an address without user and password, '],
     [
       '{hooks: {before: {annotations: ["a b"]}}}',
-      'hooks.before.annotations[0]: expected the key of a label or annotation such as ',
+      'hooks.before.annotations[0]: expected the key of an annotation such as ',
+    ],
+    [
+      '{hooks: {before: {annotations: [nodetender.dev/hold]}}}',
+      "hooks.before.annotations[0]: expected another prefix than nodetender.dev/, which is the agent's own",
+    ],
+    [
+      '{hooks: {after: {annotations: [example.com/ready, nodetender.dev/reboot-status]}}}',
+      "hooks.after.annotations[1]: expected another prefix than nodetender.dev/, which is the agent's own",
     ],
     ['{hooks: {after: {timeout: 1h}}}', 'hooks.after.timeout: unknown; known here: annotations, pods'],
     [

@@ -130,7 +130,7 @@ describe('the move from Eraser', () => {
   const page = commandsOfPage('from-eraser.md');
   const [lists = '', exclusions = '', stop = '', pods = '', install = '', dryRun = '', describeNodes = '', ...rest] =
     page.get('The move, step by step') ?? [];
-  const [uninstall = '', upgrade = '', restart = '', ...more] = rest;
+  const [move = '', uninstall = '', upgrade = '', restart = '', away = '', ...more] = rest;
 
   beforeAll(async () => {
     await shell.type(`kubectl delete crd imagelists.eraser.sh --ignore-not-found`);
@@ -188,6 +188,7 @@ describe('the move from Eraser', () => {
   });
 
   it('removes Eraser, with whose CRD all ImageLists go, and brings its own', async () => {
+    await shell.type(move);
     await shell.type(uninstall);
     await eventually('the CRD is gone', async () => (await plane.api.send('GET', imageLists)).status === 404);
     await shell.type(upgrade);
@@ -197,7 +198,17 @@ describe('the move from Eraser', () => {
       async () => (await plane.api.send('GET', '/apis/eraser.sh/v1/imagelists')).status === 200,
     );
     expect((await plane.api.get('/apis/eraser.sh/v1/imagelists'))['items']).toEqual([]);
-    expect(await configuration()).toContain('eraser-system');
+  });
+
+  it('reads the exclusion lists where they are now, and lets go of Eraser’s namespace', async () => {
+    const { data } = await plane.api.get('/api/v1/namespaces/nodetender/configmaps/excluded');
+    expect(data).toEqual({ 'a.json': '{"excluded": ["docker.io/library/*"]}' });
+    expect(await configuration()).not.toContain('eraser-system');
+    await shell.type(away);
+    const gone = async (): Promise<boolean> =>
+      (await plane.api.send('GET', '/api/v1/namespaces/eraser-system')).status === 404;
+    await eventually('the namespace is gone', gone, 60_000);
+    expect(await shell.type(upgrade)).toContain('STATUS: deployed');
   });
 });
 

@@ -190,10 +190,13 @@ export class RebootDuty {
   /** One look, one decision, its effects. Gives for how long nothing need be done if no fact changes. */
   async #step(signal: AbortSignal): Promise<number> {
     const { host, clock, random, config, paused, need, watcher } = this.#options;
-    this.#attempts.begin('look');
+    this.#attempts.begin('find the Node');
     const boot = await host.boot();
     const before = await this.#stateInForce(boot, signal);
-    if (before === undefined) return 1_000;
+    // Deleted: its watch tells if it is registered again.
+    if (before === undefined) return backoffMs(failedBackoff, this.#attempts.failed(), random);
+    this.#attempts.succeeded();
+    this.#attempts.begin('look');
     const isNeeded = before.phase !== 'idle' || this.#slots.isWorthFollowing;
     this.#lock.follow(this.#own.current?.uid ?? before.nodeUid, isNeeded, signal);
     this.#order.look(before.phase);

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { annotationPrefix, nodeAnnotations, stateLabel } from '../cluster/names.ts';
 import { decode, type Decoded, maxRequestLength, maxTextLength, shortened } from '../cluster/records.ts';
+import { maxDaemonSets } from './gates/health.ts';
 import { maxGateLength, maxGates } from './machine/moment.ts';
 import { maxPackageLength, maxPackages } from './machine/need.ts';
 import {
@@ -22,12 +23,15 @@ import {
 
 /**
  * More than ours ever are, however a person's words grow by the escapes of JSON: 253 characters of a request, twice, and 256 of a
- * reason, gates and packages. A record that we would not read again ourselves would leave a node cordoned.
+ * reason, gates, packages and DaemonSets. A record that we would not read again ourselves would leave a node cordoned.
  */
-const maxBytes = 16_384;
+const maxBytes = 20_480;
 
 /** A domain of 253 characters, a slash and a name of 63. */
 const maxTaintLength = 317;
+
+/** A namespace of 63, a slash and a name of 253. */
+const maxDaemonSetLength = 317;
 
 const name = z.string().check(z.minLength(1), z.maxLength(maxRequestLength));
 const count = z.number().check(z.int(), z.nonnegative(), z.maximum(1e6));
@@ -61,6 +65,9 @@ const schema = z.object({
   cordonedByUs: z.boolean(),
   marks: z.array(z.enum(marks)).check(z.maxLength(marks.length)),
   softTaint: z.optional(z.string().check(z.maxLength(maxTaintLength))),
+  notReadyBefore: z.optional(
+    z.array(z.string().check(z.maxLength(maxDaemonSetLength))).check(z.maxLength(maxDaemonSets)),
+  ),
   failures: count,
   retryAt: z.optional(time),
   lastReboot: z.optional(
@@ -164,6 +171,7 @@ export function encodeState(state: State, pool?: RecordedPool): string {
     cordonedByUs: state.cordonedByUs,
     marks: [...state.marks],
     softTaint: state.softTaint,
+    notReadyBefore: state.notReadyBefore && [...state.notReadyBefore],
     failures: state.failures,
     retryAt: isoOrNone(retryAtMs),
     lastReboot: lastReboot && recordedReboot(lastReboot),

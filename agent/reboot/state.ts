@@ -128,6 +128,8 @@ export interface State {
   readonly marks: readonly Mark[];
   /** Key of the taint that we put there as `prefer-no-schedule`: the configuration may name another by the time it goes. */
   readonly softTaint?: string | undefined;
+  /** DaemonSets, as `namespace/name`, whose pod here was not Ready before the cordon: the reboot is not to blame for them. */
+  readonly notReadyBefore?: readonly string[] | undefined;
   /** Failures in a row. */
   readonly failures: number;
   /** When to try again, while backing off or with a drain that failed and is to stay. */
@@ -164,6 +166,8 @@ export interface Answers {
   /** Since it was answered; an asking may take longer than an answer stays fresh. */
   readonly answeredAgoMs: number;
   readonly blockedBy: readonly Blocker[];
+  /** Of the gates, asked with a slot in hand: DaemonSets, as `namespace/name`, whose pod here is not Ready. Stands in nobody's way. */
+  readonly daemonSetsNotReady?: readonly string[] | undefined;
 }
 
 export const questions = [

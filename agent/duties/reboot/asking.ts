@@ -6,8 +6,10 @@ import { podsBoundTo } from '../../cluster/pods.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
 import { isNodetenderError, messageOf } from '../../errors.ts';
+import { podName } from '../../reboot/drain/pod.ts';
 import { rehearse } from '../../reboot/drain/rehearsal.ts';
 import { askGates, askHealth, type AskPrometheus } from '../../reboot/gates/asking.ts';
+import { daemonSetsNotReady } from '../../reboot/gates/health.ts';
 import type { GatePod } from '../../reboot/gates/pods.ts';
 import { queryPrometheus } from '../../reboot/gates/prometheus.ts';
 import { type Voters, votesMissing } from '../../reboot/hooks.ts';
@@ -30,6 +32,8 @@ export interface AskingOptions {
   readonly podsChangedAtMs?: (() => number) | undefined;
   /** The reason of a pause of all nodes, asked of the API server now; see PauseView. Throws ClusterError. */
   readonly checkPause?: ((signal: AbortSignal) => Promise<string | undefined>) | undefined;
+  /** DaemonSets that the health after the reboot leaves out. */
+  readonly notReadyBefore: () => readonly string[] | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -49,7 +53,7 @@ export class Asking {
   readonly #options: AskingOptions;
   readonly #answers = new Map<
     Question,
-    { readonly askedAtMs: number; readonly answeredAtMs: number; readonly blockedBy: readonly Blocker[] }
+    Pick<Answers, 'blockedBy' | 'daemonSetsNotReady'> & { readonly askedAtMs: number; readonly answeredAtMs: number }
   >();
   #podsBefore: { readonly askedAtMs: number; readonly pods: readonly GatePod[] } | undefined;
   #sickPool: { readonly blockedBy: readonly Blocker[]; readonly times: number; readonly untilMs: number } | undefined;
@@ -61,9 +65,9 @@ export class Asking {
   answers(): { readonly [question in Question]?: Answers } {
     const nowMs = this.#options.clock.monotonicMs();
     return Object.fromEntries(
-      [...this.#answers].map(([question, { askedAtMs, answeredAtMs, blockedBy }]) => [
+      [...this.#answers].map(([question, { askedAtMs, answeredAtMs, ...said }]) => [
         question,
-        { askedAgoMs: nowMs - askedAtMs, answeredAgoMs: nowMs - answeredAtMs, blockedBy },
+        { askedAgoMs: nowMs - askedAtMs, answeredAgoMs: nowMs - answeredAtMs, ...said },
       ]),
     );
   }
@@ -77,7 +81,9 @@ export class Asking {
     const askedAtMs = clock.monotonicMs();
     const blockedBy = await this.#blockers(question, slotIs, signal);
     signal.throwIfAborted();
-    this.#answers.set(question, { askedAtMs, answeredAtMs: clock.monotonicMs(), blockedBy });
+    const notReady = question === 'gates' ? this.#daemonSetsNotReady(slotIs) : undefined;
+    const answeredAtMs = clock.monotonicMs();
+    this.#answers.set(question, { askedAtMs, answeredAtMs, blockedBy, daemonSetsNotReady: notReady });
   }
 
   async #blockers(question: Question, slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
@@ -126,8 +132,19 @@ export class Asking {
 
   async #gates(slotIs: SlotIs, signal: AbortSignal): Promise<readonly Blocker[]> {
     const { gates } = this.#options.config();
-    const known = gates.blockingPods.length === 0 ? [] : await this.#podsUnlessQuiet(slotIs, signal);
+    const isWorthAList = gates.blockingPods.length > 0 || this.#marksDaemonSets(slotIs);
+    const known = isWorthAList ? await this.#podsUnlessQuiet(slotIs, signal) : [];
     return await askGates(gates, known, this.#prometheus(signal));
+  }
+
+  /** By the pods that the gates have just gone by. */
+  #daemonSetsNotReady(slotIs: SlotIs): string[] | undefined {
+    const before = this.#podsBefore;
+    return before !== undefined && this.#marksDaemonSets(slotIs) ? daemonSetsNotReady(before.pods) : undefined;
+  }
+
+  #marksDaemonSets(slotIs: SlotIs): boolean {
+    return slotIs === 'held' && this.#options.config().health.daemonSetPods;
   }
 
   async #rehearsal(signal: AbortSignal): Promise<readonly Blocker[]> {
@@ -146,7 +163,8 @@ export class Asking {
   async #health(signal: AbortSignal): Promise<readonly Blocker[]> {
     const { health } = this.#options.config();
     const known = health.daemonSetPods || health.pods.length > 0 ? await this.#pods(signal) : [];
-    return await askHealth(health, known, this.#prometheus(signal), this.#options.nodeName);
+    const rules = { ...health, notReadyBefore: this.#options.notReadyBefore() };
+    return await askHealth(rules, known, this.#prometheus(signal), this.#options.nodeName);
   }
 
   async #votes(voters: Voters, signal: AbortSignal): Promise<readonly Blocker[]> {
@@ -236,14 +254,15 @@ function poolNodeOf({ metadata, spec, status }: NodeObject, holders: ReadonlySet
 }
 
 function gatePodOf({ metadata, status }: PodObject): GatePod {
+  const { namespace = '', ownerReferences = [] } = metadata;
+  const daemonSet = ownerReferences.find(({ kind, controller }) => kind === 'DaemonSet' && controller === true);
   return {
-    namespace: metadata.namespace ?? '',
+    namespace,
     name: metadata.name,
     labels: new Map(Object.entries(metadata.labels ?? {})),
     phase: status?.phase ?? '',
     ready: status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false,
-    ofDaemonSet:
-      metadata.ownerReferences?.some(({ kind, controller }) => kind === 'DaemonSet' && controller === true) ?? false,
+    daemonSet: daemonSet && podName({ namespace, name: daemonSet.name }),
     terminating: metadata.deletionTimestamp !== undefined,
   };
 }

@@ -141,6 +141,7 @@ export class RebootDuty {
       host: this.#hostGate,
       pools: () => this.#pools(),
       holders: () => awayForReboot(this.#lock.current?.slots() ?? [], this.#holdingLimits(), clock.nowMs()),
+      notReadyBefore: () => this.#state?.notReadyBefore,
     });
     this.#draining = new Draining({
       ...options,

@@ -10,8 +10,8 @@ export interface GatePod {
   /** `Succeeded` and `Failed` have ended. */
   readonly phase: string;
   readonly ready: boolean;
-  /** It is controlled by a DaemonSet. */
-  readonly ofDaemonSet: boolean;
+  /** `namespace/name` of the DaemonSet that controls it; undefined where none does. */
+  readonly daemonSet: string | undefined;
   /** Its deletion has been asked for. */
   readonly terminating: boolean;
 }

@@ -40,8 +40,7 @@ export function fail(moment: Moment, reason: Reason): Step {
 
 function leave(moment: Moment, reason: Reason, into: Partial<State>): Step {
   const given = givingBack(moment);
-  return step(
-    moment,
-    given.isDone ? { reason, change: into } : { ...given, reason, change: { ...into, ...given.change } },
-  );
+  // A reboot that comes all the same, of a host that crashes hours later, is judged without it.
+  const change = { ...into, notReadyBefore: undefined };
+  return step(moment, given.isDone ? { reason, change } : { ...given, reason, change: { ...change, ...given.change } });
 }

@@ -29,6 +29,7 @@ export function becomeIdle(moment: Moment, reason: Reason): Step {
     slot: undefined,
     bootId: undefined,
     retryAtMs: undefined,
+    notReadyBefore: undefined,
     failures: 0,
     marks: [],
   };

@@ -10,7 +10,7 @@ const REHEARSED_FOR_MS = 10 * 60_000;
 
 /** From the slot to the cordon: what has been asked before the slot was taken is asked once more. */
 export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldForMs: number }): Step {
-  const { state, node, settings } = moment;
+  const { state, node, settings, facts } = moment;
   const sinceMs = lock.heldForMs;
   const reason: Reason = { code: 'slot-taken', text: `has taken ${lock.slot}` };
   const change = { ...needChange(moment, need), slot: lock.slot };
@@ -37,6 +37,12 @@ export function withSlot(moment: Moment, need: Need, lock: { slot: string; heldF
     },
     // An admin's cordon is not ours, and will not be taken away.
     write: node.unschedulable ? 'record' : 'cordon',
-    change: { ...change, phase: 'cordoned', cordonedByUs: !node.unschedulable, marks: [...state.marks, ...added] },
+    change: {
+      ...change,
+      phase: 'cordoned',
+      cordonedByUs: !node.unschedulable,
+      marks: [...state.marks, ...added],
+      notReadyBefore: facts.answers.gates?.daemonSetsNotReady,
+    },
   });
 }

@@ -14,6 +14,7 @@ const state: State = {
   bootId: 'boot-1',
   cordonedByUs: true,
   marks: ['scale-down'],
+  notReadyBefore: ['kube-system/gpu'],
   failures: 2,
   retryAtMs: nowMs + 1,
   lastReboot: { bootId: 'boot-0', atMs: nowMs - 2, judged: true },
@@ -65,7 +66,7 @@ describe('the record of a reboot on the Node', () => {
     ['no time', encodeState(state).replace('2026-01-05T12:00:00.000Z', 'noon'), 'since'],
     ['a wrong type', encodeState(state).replace('"cordonedByUs":true', '"cordonedByUs":"yes"'), 'cordonedByUs'],
     ['too many failures', encodeState(state).replace('"failures":2', '"failures":1e300'), 'failures'],
-    ['too much', encodeState(state) + ' '.repeat(17_000), 'at most'],
+    ['too much', encodeState(state) + ' '.repeat(21_000), 'at most'],
   ])('is refused with a word on what is wrong where somebody has written %s', (_, text, problem) => {
     const decoded = decodeState(text);
     expect(decoded.ok ? '' : decoded.problem).toContain(problem);
@@ -104,6 +105,7 @@ describe('the record of a reboot on the Node', () => {
       reason: { code: 'gate-blocks', text: words, gates },
       need: { kind: 'sentinel', sinceMs: nowMs, packages, request: words },
       requestHandled: words,
+      notReadyBefore: Array.from({ length: 10 }, (_, index) => `${'s'.repeat(63)}/${index}`.padEnd(317, 'n')),
       softTaint: `${'d'.repeat(253)}/${'n'.repeat(63)}`,
     };
     expect(decodeState(encodeState(longest, { name: 'workers', slots: 1_000, cap: 1_000 }))).toEqual({

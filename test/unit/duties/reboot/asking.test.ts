@@ -50,6 +50,7 @@ beforeEach(async () => {
     pools: () => poolsOf([]),
     holders: () => holders,
     podsChangedAtMs: () => podsChangedAtMs,
+    notReadyBefore: () => undefined,
     checkPause: async () => await checkPause(),
     clock,
     random: () => 0.5,

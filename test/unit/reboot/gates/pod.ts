@@ -8,7 +8,7 @@ export function pod(name: string, labels: Readonly<Record<string, string>>, give
     labels: new Map(Object.entries(labels)),
     phase: 'Running',
     ready: true,
-    ofDaemonSet: false,
+    daemonSet: undefined,
     terminating: false,
     ...given,
   };

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { beforeEach, expect, it } from 'vitest';
 import { RebootMetrics } from '../../../agent/observe/rebootmetrics.ts';
@@ -73,7 +74,17 @@ it('a node that does not come back well is counted also where tries before that 
 });
 
 it('every reason of a failure is there before the first one: a counter that begins at 1 has not increased', async () => {
-  const reasons = ['drain-failed', 'slot-lost', 'hooks-timed-out', 'reboot-did-not-happen', 'gate-blocks', 'unhealthy'];
+  const machine = new URL('../../../agent/reboot/machine/', import.meta.url);
+  const sources = readdirSync(machine).map((name) => readFileSync(new URL(name, machine), 'utf8'));
+  const failing = sources.flatMap((text) => [...text.matchAll(/\bfail\(moment, \{\s*code: '([a-z-]+)'/g)]);
+  const reasons = [
+    ...failing.map(([, code = '']) => code),
+    'drain-failed',
+    'gate-blocks',
+    'facts-missing',
+    'unhealthy',
+  ];
+  expect(reasons.length).toBeGreaterThan(9);
   for (const reason of reasons) {
     const name = `reboot_failures_total{reason="${reason}"}`;
     expect(await samples(name)).toEqual([`${name} 0`]);

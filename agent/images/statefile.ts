@@ -170,7 +170,7 @@ function encode(format: StateFileFormat<unknown>, body: unknown): string {
 }
 
 function decode<T>(text: string, format: StateFileFormat<T>): T {
-  const document: unknown = JSON.parse(text);
+  const document = parsed(text, format);
   if (typeof document !== 'object' || document === null) throw new Error('expected a JSON object');
   const { format: name, version, sha256: checksum, body } = document as Record<string, unknown>;
   if (name !== format.name) throw new Error(`expected format ${format.name}, found ${JSON.stringify(name)}`);
@@ -179,6 +179,15 @@ function decode<T>(text: string, format: StateFileFormat<T>): T {
   }
   if (checksum !== sha256(JSON.stringify(body))) throw new Error('the checksum does not match the content');
   return format.parse(body);
+}
+
+function parsed(text: string, { isPrivate = false }: StateFileFormat<unknown>): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // The parser quotes what it stumbles over.
+    throw isPrivate ? new Error('expected JSON, found something else') : error;
+  }
 }
 
 function sha256(text: string): string {

@@ -99,6 +99,12 @@ describe('the configuration in force, of an agent whose command line names the s
   });
 });
 
+it('a damaged copy is not quoted: a URL in it may be a secret', async () => {
+  await keep(usual, keeping(30));
+  await writeFile(join(usual, 'last-good-config.json'), '{"format": slack://SECRET');
+  expect(await recalled()).toMatch(/last-good-config\.json: expected JSON, found something else$/);
+});
+
 describe('the age of what is kept', () => {
   it('is a month at most: what was in force before that is of an earlier installation', async () => {
     await keep(usual, keeping(30));

@@ -43,7 +43,6 @@ web.reply = (response) => {
 };
 
 const settings = {
-  stateDirectory: join(directory, 'state'),
   runtime: { endpoint: `unix://${join(directory, 'cri.sock')}` },
   http: { address: '127.0.0.1:0' },
   images: { minUnused: '0s', schedule: { every: '1h' }, pace: 'fast', disk: { startAbove: '99%', path: directory } },
@@ -82,7 +81,17 @@ async function startAgent(): Promise<ChildProcess> {
   await writeFile(config, JSON.stringify(settings));
   await bundle({ directory, entry: fileURLToPath(new URL('day.agent.ts', import.meta.url)) });
   const script = [...nodeFlags, join(directory, 'nodetender.cjs')];
-  const command = [process.execPath, ...script, 'agent', '-c', config, '--node-name', cluster.nodeName];
+  const command = [
+    process.execPath,
+    ...script,
+    'agent',
+    '-c',
+    config,
+    '--state-dir',
+    join(directory, 'state'),
+    '--node-name',
+    cluster.nodeName,
+  ];
   return await cluster.spawn(command, { stdio: ['ignore', 'pipe', 'inherit'] }, host);
 }
 

@@ -38,8 +38,7 @@ class Bench {
     const config = join(directory, 'config.yaml');
     await writeFile(
       config,
-      `stateDirectory: ${directory}/state
-runtime: {endpoint: "unix://${socketPath}"}
+      `runtime: {endpoint: "unix://${socketPath}"}
 http: {address: "127.0.0.1:0"}
 images: {minUnused: 0s, pace: {burst: 64, pause: 0s}, disk: {startAbove: 99%, path: ${directory}}}
 cluster: {settle: 0s}
@@ -47,7 +46,16 @@ cluster: {settle: 0s}
     );
     const member = cluster === undefined ? [] : ['--node-name', cluster.nodeName];
     await bundle({ directory, entry: fileURLToPath(new URL('memory.agent.ts', import.meta.url)) });
-    const bundled = [...nodeFlags, join(directory, 'nodetender.cjs'), 'agent', '-c', config, ...member];
+    const bundled = [
+      ...nodeFlags,
+      join(directory, 'nodetender.cjs'),
+      'agent',
+      '-c',
+      config,
+      '--state-dir',
+      join(directory, 'state'),
+      ...member,
+    ];
     const env = { ...process.env, ...nodeEnvironment };
     const options = { stdio: ['ignore', 'pipe', 'inherit'], env } satisfies SpawnOptions;
     const agent =

@@ -142,7 +142,6 @@ async function query(expr: string): Promise<readonly Sample[]> {
 async function startAgent(listen: string): Promise<Daemon> {
   const config = join(folder, 'config.yaml');
   const content = {
-    stateDirectory: join(folder, 'state'),
     runtime: { endpoint: runtime.endpoint },
     http: { address: listen },
   };
@@ -150,7 +149,7 @@ async function startAgent(listen: string): Promise<Daemon> {
   const daemon = new Daemon({
     name: 'nodetender agent',
     program: process.execPath,
-    args: [mainScript, 'agent', '--config', config],
+    args: [mainScript, 'agent', '--config', config, '--state-dir', join(folder, 'state')],
     log: join(folder, 'agent.log'),
     ready: async () => (await fetch(`http://${listen}/readyz`)).ok,
     readyDeadlineMs: READY_DEADLINE_MS,

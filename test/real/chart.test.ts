@@ -134,6 +134,18 @@ describe('the permissions', () => {
     expect(permissionsOf(await renderChart({ rbac: { ownersGuarded: false } }, openShift))).not.toContain(deletes);
   });
 
+  it('are those of a privileged pod where OpenShift asks for them', async () => {
+    const bound = async (values: Json, args: readonly string[]): Promise<readonly unknown[]> =>
+      (await renderChart(values, { args }))
+        .filter(({ kind }) => kind === 'RoleBinding')
+        .map(({ roleRef }) => (roleRef as Json)['name']);
+    const openShift = ['--api-versions=security.openshift.io/v1'];
+    const role = 'system:openshift:scc:privileged';
+    expect(await bound({}, openShift)).toContain(role);
+    expect(await bound({ rbac: { privilegedSCC: false } }, openShift)).not.toContain(role);
+    expect(await bound({}, [])).not.toContain(role);
+  });
+
   it('are all bound to the agent’s account', async () => {
     const objects = await renderChart({ serviceAccount: { name: 'robot' } });
     const bindings = objects.filter(({ kind }) => String(kind).endsWith('RoleBinding'));

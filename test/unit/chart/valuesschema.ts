@@ -30,6 +30,7 @@ const particular: Readonly<Record<string, Schema>> = {
   'hostMounts.propagation': { type: 'string', enum: ['HostToContainer', 'None'] },
   'serviceAccount.annotations': texts,
   'rbac.ownersGuarded': { enum: ['auto', true, false] },
+  'rbac.privilegedSCC': { enum: ['auto', true, false] },
   resourceQuota: { enum: ['auto', true, false] },
   tolerations: objects,
   nodeSelector: texts,

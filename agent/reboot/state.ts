@@ -258,6 +258,8 @@ export interface Observation {
   readonly paused: string | false | undefined;
   /** For how long what is wanted or paused has not been known, by the monotonic clock; 0 while both are. */
   readonly blindForMs: number;
+  /** Since the record was written last, by the monotonic clock; begins anew with each life of the agent. */
+  readonly recordedForMs: number;
   /** As of our own last write or later. */
   readonly node:
     | {
@@ -327,7 +329,7 @@ export type Effect =
 export interface Step {
   /** In force once the write among the effects has succeeded; where there is none it equals the state before. */
   readonly state: State;
-  /** Why the machine is where it is at this moment; finer than `state.reason`, which is written only when the code changes. */
+  /** Why the machine is where it is at this moment; finer than `state.reason`, which is written only when it says something new. */
   readonly reason: Reason;
   readonly effects: readonly Effect[];
 }

@@ -21,13 +21,14 @@ export interface Gathered extends Pick<
   readonly readyForMs: number;
   /** Says for how long what it is told has been so. */
   readonly blindness: Lasting;
+  readonly recordedForMs: number;
   readonly config: Pick<Config['reboot'], 'windows' | 'marks'>;
   readonly clock: Clock;
 }
 
 /** The facts of this moment, as the machine is told them. */
 export function observationOf(gathered: Gathered): Observation {
-  const { boot, need, node, readyForMs, blindness, config, clock } = gathered;
+  const { boot, need, node, readyForMs, blindness, recordedForMs, config, clock } = gathered;
   const { lock, answers, drain, rebootCall, preparingForShutdown, paused } = gathered;
   const nowMs = clock.nowMs();
   const sentinel = need.current();
@@ -39,6 +40,7 @@ export function observationOf(gathered: Gathered): Observation {
     sentinel,
     paused,
     blindForMs: blindness.look(sentinel === undefined || paused === undefined),
+    recordedForMs,
     node: node && nodeFacts(node, readyForMs, config.marks.preferNoScheduleTaint),
     lock,
     window: { open, reason, changesAtMs },

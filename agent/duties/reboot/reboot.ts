@@ -102,11 +102,13 @@ export class RebootDuty {
   #requested: string | undefined;
   /** The record on the Node as of our last read or write. */
   #record: string | undefined;
+  #recordedAtMs: number;
 
   constructor(options: RebootDutyOptions) {
     this.#options = options;
     const { clock, config, node } = options;
     this.#own = new OwnNodeView(node, clock);
+    this.#recordedAtMs = clock.monotonicMs();
     this.#ready = new Lasting(clock);
     this.#blindness = new Lasting(clock);
     this.#order = new RebootOrder(options);
@@ -214,6 +216,7 @@ export class RebootDuty {
       node,
       readyForMs: this.#ready.look(node?.ready === true && node.bootId === boot.bootId),
       blindness: this.#blindness,
+      recordedForMs: clock.monotonicMs() - this.#recordedAtMs,
       paused: paused(),
       lock: this.#lock.current?.facts(),
       answers: this.#asking.answers(),
@@ -304,7 +307,7 @@ export class RebootDuty {
     seen: NodeView | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { port, config } = this.#options;
+    const { port, config, clock } = this.#options;
     const before = this.#state;
     if (seen === undefined || before === undefined) throw new Error('written without a Node');
     const { watched } = this.#own;
@@ -312,6 +315,7 @@ export class RebootDuty {
       const write = { kind, before, after, seen, config: config(), pool: this.#pool() };
       const written = await writeState(port, write, signal);
       this.#record = recordOn(this.#own.learn(written, watched));
+      this.#recordedAtMs = clock.monotonicMs();
     } catch (error) {
       this.#isUnsure = true;
       throw error;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Effect, Reason, ReasonCode, State, Step } from '../state.ts';
 import { eventOf, problemOf } from './events.ts';
 import { hasOurCordon, type Moment } from './moment.ts';
+import { isToldAgain } from './toldagain.ts';
 
 /** With no fact that changes, one look a minute: it costs no request. */
 const LOOK_MS = 60_000;
@@ -28,7 +29,8 @@ export function step(moment: Moment, decision: Decision): Step {
   const { reason, change, first = [], effects = [] } = decision;
   const entersPhase = change?.phase !== undefined && change.phase !== state.phase;
   const saysOther = entersPhase || (reason.code !== state.reason.code && !passing.has(reason.code));
-  const saysNews = saysOther || (!isDeepStrictEqual(reason.gates, state.reason.gates) && !passing.has(reason.code));
+  const namesOther = !isDeepStrictEqual(reason.gates, state.reason.gates) && !passing.has(reason.code);
+  const saysNews = saysOther || namesOther || isToldAgain(moment, reason);
   const after: State = {
     ...state,
     // Somebody has uncordoned it, or cordoned it in our place: then it is not ours to take away.

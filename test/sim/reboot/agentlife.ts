@@ -29,6 +29,7 @@ export interface AgentLife {
   /** In this try. */
   unconfirmed: number;
   blindSinceMs: number | undefined;
+  recordedAtMs: number;
   heldSinceMs: number;
   checked: boolean;
   /** When to look again at the latest. */
@@ -49,6 +50,7 @@ export function beginLife(around: Surroundings, nowMs: number): AgentLife {
     rebootCall: { kind: state.phase === 'rebooting' ? 'unknown' : 'none' },
     unconfirmed: 0,
     blindSinceMs: undefined,
+    recordedAtMs: nowMs,
     heldSinceMs: nowMs,
     checked: false,
     lookAtMs: nowMs,
@@ -73,6 +75,7 @@ export function observe(around: Surroundings, life: AgentLife, nowMs: number, of
     sentinel: sentinelFacts(around, nowMs, offsetMs),
     paused,
     blindForMs: nowMs - (life.blindSinceMs ?? nowMs),
+    recordedForMs: nowMs - life.recordedAtMs,
     node: {
       uid: `node-${node.uid}`,
       unschedulable: node.unschedulable,

@@ -117,6 +117,7 @@ const facts: Observation = {
   sentinel,
   paused: false,
   blindForMs: 0,
+  recordedForMs: 0,
   node: usualNode,
   lock: { kind: 'none', turn: false, waitingFor: '' },
   window: windowAt({ allow: [], deny: [] }, NOW_MS),

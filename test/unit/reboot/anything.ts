@@ -137,6 +137,7 @@ export const anyFacts: fc.Arbitrary<Observation> = fc.record({
   sentinel,
   paused: mostly<string | false | undefined>(false, fc.constantFrom('why', undefined)),
   blindForMs: agoMs,
+  recordedForMs: agoMs,
   node: optional(node),
   lock,
   window: fc.record({ open: mostly(true, fc.constant(false)), reason: word, changesAtMs: optional(wallMs) }),

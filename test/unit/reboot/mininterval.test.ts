@@ -22,6 +22,7 @@ function stepAfter(uptimeMs: number, request?: string): Step {
     },
     paused: false,
     blindForMs: 0,
+    recordedForMs: 0,
     node: {
       uid: 'uid-1',
       unschedulable: false,

@@ -43,6 +43,7 @@ const facts: Observation = {
   },
   paused: false,
   blindForMs: 0,
+  recordedForMs: 0,
   node,
   lock: { kind: 'held', slot: 'nodetender-default-0', heldForMs: 40_000, checked: true, surplus: [] },
   window: { open: true, reason: '', changesAtMs: undefined },

@@ -26,6 +26,14 @@ export const endingCases: readonly DrainCase[] = [
     setUp: (site) => site.pod('stays', { endsAfterMs: 'never' }),
   },
   {
+    name: 'a pod that is given longer to end than the drain lasts',
+    request: soon,
+    ending: 'ending',
+    impossible: true,
+    goes: [],
+    setUp: (site) => site.pod('slow', { endsAfterMs: 'never', graceSeconds: 60 }),
+  },
+  {
     name: 'a pod with a finalizer',
     request: soon,
     ending: 'ending',

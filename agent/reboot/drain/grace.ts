@@ -18,7 +18,7 @@ export function slowToEnd(pods: readonly DrainPod[], options: GraceOptions): Can
   if (limitMs === undefined) return [];
   return pods.flatMap((pod) => {
     const seconds = gracePeriodSeconds ?? pod.graceSeconds;
-    if (isFinished(pod) || pod.endsAtMs !== undefined || seconds * 1000 < limitMs) return [];
+    if (isFinished(pod) || pod.endsAtMs !== undefined || seconds * 1000 <= limitMs) return [];
     const given = gracePeriodSeconds === undefined ? 'terminationGracePeriodSeconds' : 'drain.gracePeriod';
     const why = `needs up to ${seconds} s to end (${given}), and ${limit} is ${limitMs / 1000} s. Make ${limit} longer`;
     return [{ pod, askedAtMs: undefined, standing: { is: 'given-up', obstacle: 'timed-out', why } }];

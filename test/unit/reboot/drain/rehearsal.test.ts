@@ -67,7 +67,7 @@ describe('the rehearsal of a drain', () => {
     expect(await impossible({ podTimeoutMs: 20_000 })).toContain('drain.podTimeout is 20 s');
     expect(await impossible({ gracePeriodSeconds: 60 })).toBeUndefined();
     expect(await impossible({ timeoutMs: undefined })).toBeUndefined();
-    expect(await impossible({ timeoutMs: 7_201_000 })).toBeUndefined();
+    expect(await impossible({ timeoutMs: 7_200_000 })).toBeUndefined();
     // The next drain of a node that stays cordoned finds it gone.
     expect(await impossible({ whenStuck: 'stay' })).toBeUndefined();
   });

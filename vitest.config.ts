@@ -72,8 +72,8 @@ export default defineConfig({
           // One emulated machine at a time, and minutes for each boot of it.
           fileParallelism: false,
           sequence: { groupOrder: 3 },
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
         },
       },
     ],

@@ -24,11 +24,11 @@ export function poweredOff(installed: () => Installation): void {
       await installed().untilState('rebooting', seen);
       await cluster.machine.powerCut();
       await waiting.node.node.annotate({ 'nodetender.dev/reboot': 'now' });
-      await eventually('the second node waits for the slot', () => witness.seen.includes('waiting waiting'), 60_000);
+      await eventually('the second node waits for the slot', () => witness.seen.includes('waiting waiting'), 300_000);
       await eventually(
         'an Event says who is in the way',
         async () => (await installed().reasons()).includes('RebootSlotHeld'),
-        300_000,
+        900_000,
       );
       const lines = await eventually('the metric is there', async () => {
         const found = await waiting.metrics('nodetender_lock_problem{');
@@ -46,7 +46,7 @@ export function poweredOff(installed: () => Installation): void {
       const { cluster, witness } = installed();
       const seen = installed().states().length;
       await cluster.machine.powerOn();
-      await eventually('the second node has the slot', () => witness.seen.includes('waiting cordoned'), 300_000);
+      await eventually('the second node has the slot', () => witness.seen.includes('waiting cordoned'), 900_000);
       // The slot is free a moment before the machine's own record says so.
       await installed().untilState('idle', seen);
       expect(witness.broken).toEqual([]);

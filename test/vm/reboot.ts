@@ -43,7 +43,7 @@ export function reboot(installed: () => Installation): void {
       await eventually(
         'an Event says what is in the way',
         async () => (await installed().reasons()).includes('RebootBlocked'),
-        60_000,
+        300_000,
       );
       await delay(INHIBITED_MS);
       expect(installed().states()).toEqual(['idle', 'wanted']);

@@ -9,7 +9,7 @@ import { nodeName } from './guestfiles.ts';
 
 export const namespace = 'nodetender';
 /** Each step of a reboot is slower on an emulated processor: the drain alone takes a quarter of a minute. */
-const STEP_DEADLINE_MS = 300_000;
+const STEP_DEADLINE_MS = 900_000;
 
 /** No wait that is not the machine's own, but for a soak that is long enough to be interrupted. */
 const reboot = {

@@ -13,7 +13,7 @@ import type { GuestDisk } from './disk.ts';
 import { network, shellPort } from './guestfiles.ts';
 
 const execute = promisify(execFile);
-const SHELL_DEADLINE_MS = 60_000;
+const SHELL_DEADLINE_MS = 180_000;
 const MEMORY_MEBIBYTES = 1536;
 
 export interface MachineOptions {

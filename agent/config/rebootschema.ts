@@ -72,7 +72,11 @@ const prometheus = section('The Prometheus that alerts and health queries are as
 
 const gates = section('What must not be in the way of a reboot. Asked again after the lock and after the drain.', {
   checkEvery: field(duration('10s', '1d'), '1m', 'Time between two askings while a reboot is wanted.'),
-  patience: field(duration('0s', '1d'), '10m', 'After the drain they may block for this long before it is undone.'),
+  patience: field(
+    duration('0s', '1d'),
+    '10m',
+    'After the drain they may block for this long before it is undone; a cordoned node that cannot see the sentinel waits as long.',
+  ),
   blockingPods: field(list(selector, MAX_SELECTORS), [], 'Pods on this node that block it.'),
   alerts: section('Alerts that block, where prometheus.url is given. A query that fails blocks, too.', {
     ignore: optional(alertPattern, 'Names of alerts that do not block.'),

@@ -29,7 +29,6 @@ export const endingCases: readonly DrainCase[] = [
     name: 'a pod that is given longer to end than the drain lasts',
     request: soon,
     ending: 'ending',
-    impossible: true,
     goes: [],
     setUp: (site) => site.pod('slow', { endsAfterMs: 'never', graceSeconds: 60 }),
   },

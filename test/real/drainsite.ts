@@ -10,7 +10,6 @@ export interface PodDetails {
   readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed';
   readonly ready?: boolean;
   readonly emptyDir?: boolean;
-  /** 3 where nothing is said: no longer than the shortest drain, which is not begun otherwise. */
   readonly graceSeconds?: number;
   readonly priorityClass?: string;
   readonly node?: string;
@@ -46,7 +45,7 @@ export class DrainSite {
   /** Running, ready, and of a ReplicaSet, where nothing else is said. */
   async pod(name: string, details: PodDetails = {}): Promise<void> {
     const { labels = {}, annotations = {}, finalizers = [], phase = 'Running', ready = phase === 'Running' } = details;
-    const { owner = ownerOf('ReplicaSet', 'web'), graceSeconds = 3, endsAfterMs, priorityClass } = details;
+    const { owner = ownerOf('ReplicaSet', 'web'), graceSeconds = 30, endsAfterMs, priorityClass } = details;
     const created = await this.api.create(this.pods, {
       metadata: {
         name,

@@ -31,7 +31,7 @@ export interface Rehearsal {
   readonly unanswered: string | undefined;
   /** What may be over by then. */
   readonly obstacles: readonly string[];
-  /** What would be lost; undefined for nothing. */
+  /** What would be lost, and what may take too long; undefined for nothing. */
   readonly warning: string | undefined;
 }
 
@@ -51,7 +51,8 @@ export async function rehearse(context: RehearsalContext, signal: AbortSignal): 
   const { items } = await port.list(pods, scope, drainPodOf, { signal });
   const daemonSets = await new DaemonSets(port).of(items, signal);
   const selection = select(items, { options, daemonSets, nowMs: clock.nowMs() });
-  const warning = warningText(selection);
+  const warnings = [warningText(selection), slowToEnd(selection.evict, options)].filter((text) => text !== undefined);
+  const warning = warnings.length === 0 ? undefined : warnings.join('; ');
   if (selection.refused.length > 0) {
     return {
       pods: selection.evict.length,
@@ -63,9 +64,8 @@ export async function rehearse(context: RehearsalContext, signal: AbortSignal): 
   }
   const known = selection.evict.length === 0 ? [] : await listBudgets(port, signal);
   const { tried, untried } = await tryAll(context, representatives(selection, known), signal);
-  const refused = tried.filter(({ pod, standing }) => isHopeless(pod, standing, known));
-  const passing = tried.filter((candidate) => !refused.includes(candidate));
-  const hopeless = [...refused, ...slowToEnd(selection.evict, options)];
+  const hopeless = tried.filter(({ pod, standing }) => isHopeless(pod, standing, known));
+  const passing = tried.filter((candidate) => !hopeless.includes(candidate));
   const textsOf = (candidates: Candidate[]): string[] => obstaclesOf(candidates, known).map(({ text }) => text);
   return {
     pods: selection.evict.length,

@@ -47,3 +47,6 @@ export const pauseAnnotation = `${annotationPrefix}pause`;
 export const poolLabel = `${annotationPrefix}pool`;
 /** On a free slot's Lease: who was first in the queue when it was given back, a Hint. */
 export const nextAnnotation = `${annotationPrefix}next`;
+
+/** Types of the conditions that agents write. */
+export const nodeConditions = ['RebootRequired', 'RebootPossible'] as const;

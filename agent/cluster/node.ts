@@ -1,4 +1,4 @@
-import { annotationPrefix, fieldManager } from './names.ts';
+import { annotationPrefix, fieldManager, nodeConditions } from './names.ts';
 import { nodes, type NodeObject, type ObjectMeta } from './objects.ts';
 import { Watched, type WatchedOptions } from './watch.ts';
 
@@ -24,6 +24,8 @@ export interface NodeView {
   readonly ready: boolean;
   /** When `ready` last changed, wall clock of the node; undefined where nobody has said so. */
   readonly readyChangedAtMs: number | undefined;
+  /** Status by type, of ours alone. */
+  readonly conditions: ReadonlyMap<string, string>;
   /** As the kubelet reported it last. */
   readonly bootId: string;
   /** `linux` or `windows`; empty for a node that has never reported, as virtual ones may not. */
@@ -75,6 +77,12 @@ export function viewOfNode({ metadata, spec, status }: NodeObject): NodeView {
     scaleDownDisabled: annotations['cluster-autoscaler.kubernetes.io/scale-down-disabled'] === 'true',
     ready: ready?.status === 'True',
     readyChangedAtMs: Number.isNaN(changedAtMs) ? undefined : changedAtMs,
+    conditions: new Map(
+      nodeConditions.flatMap((type) => {
+        const found = status?.conditions?.find((condition) => condition.type === type);
+        return found === undefined ? [] : [[type, found.status] as const];
+      }),
+    ),
     bootId: status?.nodeInfo?.bootID ?? '',
     operatingSystem: status?.nodeInfo?.operatingSystem ?? '',
   };

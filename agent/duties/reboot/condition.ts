@@ -1,10 +1,13 @@
 import type { Clock } from '../../clock.ts';
+import type { nodeConditions } from '../../cluster/names.ts';
 import { type NodeObject, nodes } from '../../cluster/objects.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { State } from '../../reboot/state.ts';
 
 const maxMessageLength = 1024;
 const deadlineMs = 10_000;
+/** What is seen of the Node lags behind what was written there, and a write that had no answer may be done late. */
+const believedMs = 60_000;
 
 export interface Condition {
   readonly status: 'True' | 'False';
@@ -14,7 +17,7 @@ export interface Condition {
 }
 
 export interface NodeConditionOptions {
-  readonly type: 'RebootRequired' | 'RebootPossible';
+  readonly type: (typeof nodeConditions)[number];
   /** The status of a Node that there is nothing to say of: one that never had another gets no condition. */
   readonly usual: Condition['status'];
   readonly port: Pick<KubernetesPort, 'patch'>;
@@ -28,6 +31,8 @@ export class NodeCondition {
   /** As it stands on the Node, as far as known. */
   #known: Condition | undefined;
   #changedAtMs: number | undefined;
+  /** Monotonic: since when another status is seen on the Node. */
+  #differsSinceMs: number | undefined;
 
   constructor(options: NodeConditionOptions) {
     this.#options = options;
@@ -43,6 +48,22 @@ export class NodeCondition {
     this.#known = { status: found.status === 'True' ? 'True' : 'False', reason, message };
     const atMs = Date.parse(lastTransitionTime);
     if (!Number.isNaN(atMs)) this.#changedAtMs = atMs;
+  }
+
+  /** Where another status is seen on the Node for a while, it is to be written anew: a late write has undone it, or somebody. */
+  compare(seen: ReadonlyMap<string, string>): void {
+    const { type, clock } = this.#options;
+    const status = seen.get(type);
+    if (status === this.#known?.status) {
+      this.#differsSinceMs = undefined;
+      return;
+    }
+    this.#differsSinceMs ??= clock.monotonicMs();
+    if (clock.monotonicMs() - this.#differsSinceMs < believedMs) return;
+    this.#differsSinceMs = undefined;
+    this.#changedAtMs = undefined;
+    this.#known =
+      status === undefined ? undefined : { status: status === 'True' ? 'True' : 'False', reason: '', message: '' };
   }
 
   /** Writes it where it is another. Throws ClusterError. */

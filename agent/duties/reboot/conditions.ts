@@ -1,3 +1,4 @@
+import type { NodeView } from '../../cluster/node.ts';
 import type { NodeObject } from '../../cluster/objects.ts';
 import { isNodetenderError } from '../../errors.ts';
 import type { Logger } from '../../observe/log.ts';
@@ -40,7 +41,12 @@ export class Conditions {
     this.#possible.learn(node);
   }
 
-  async show(state: State, signal: AbortSignal): Promise<void> {
+  /** `node` is what is seen of it now. */
+  async show(state: State, node: NodeView | undefined, signal: AbortSignal): Promise<void> {
+    if (node !== undefined) {
+      this.#required.compare(node.conditions);
+      this.#possible.compare(node.conditions);
+    }
     await this.#write(this.#required, rebootRequired(state), signal);
   }
 

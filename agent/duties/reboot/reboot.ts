@@ -243,7 +243,7 @@ export class RebootDuty {
     }
     const after = this.#state ?? before;
     watcher?.stepped(before, after, step.reason);
-    await this.#conditions.show(after, signal);
+    await this.#conditions.show(after, node, signal);
     if (untouched.has(after.phase)) await this.#conditions.lookAtHost(signal);
     this.#attempts.succeeded();
     return changed ? 0 : Math.max(1, untilMs - clock.nowMs());

@@ -44,6 +44,7 @@ describe('what is kept of a Node', () => {
       scaleDownDisabled: false,
       ready: false,
       readyChangedAtMs: undefined,
+      conditions: new Map(),
       bootId: '',
       operatingSystem: '',
     });

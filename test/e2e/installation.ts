@@ -80,11 +80,10 @@ export class Installation {
     await this.#helm('upgrade', schedule);
   }
 
-  /** `helm upgrade` to the image of another version of the agent, which the nodes have not seen before. */
-  async upgradeTo(version: string, schedule: Schedule): Promise<void> {
+  /** The nodes have the image of another version of the agent: that of the next upgrade. */
+  async bringVersion(version: string): Promise<void> {
     this.#image = await agentImage({ version, reference: `localhost/nodetender:${version}` });
     await Promise.all(this.cluster.nodes.map((node) => node.importArchive(this.#image.archive)));
-    await this.#helm('upgrade', schedule);
   }
 
   async uninstall(): Promise<void> {

@@ -184,6 +184,8 @@ export class RebootLock {
 
   /** Gives a slot back, to the oldest waiting. Without effect where it is not ours. Throws ClusterError. */
   async release(slot: string, signal: AbortSignal): Promise<void> {
+    // Without an answer it may be on its way: what is still in hand then is to be renewed before anything is built on it.
+    if (this.#held?.slot === slot) this.#held = { ...this.#held, checked: false };
     await this.#free(slot, await this.#successors(slot, signal), signal);
   }
 

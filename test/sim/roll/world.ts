@@ -26,7 +26,8 @@ const peaceMinutes = 90;
 const stormPerMinute = 400;
 /** From a wish to its condition: a start, a settle and some lost requests lie between. */
 const visibleWithinMs = 5 * 60_000;
-const visibleAgainWithinMs = 60_000;
+/** A write that comes late may undo one; it is seen, believed for a minute, and written anew at the next look. */
+const visibleAgainWithinMs = 3 * 60_000;
 /** After ten minutes without a word, a few more or less, the own Node is listed anew. */
 const silenceHeardWithinMs = 12 * 60_000;
 const controlPlane = 'node-role.kubernetes.io/control-plane';

@@ -71,6 +71,18 @@ describe('taking a slot', () => {
     expect(lock.facts()).toMatchObject({ checked: true });
   });
 
+  it('has it in hand, unchecked, when giving it back got no answer: that may still come about', async () => {
+    const lock = await cluster.lock('a');
+    await lock.acquire(signal);
+    cluster.server.faults.add({ matches: ({ verb }) => verb === 'patch' || verb === 'get', refuse: { status: 503 } });
+    await expect(cluster.clock.run(lock.release(slot, signal))).rejects.toMatchObject({ code: 'cluster/unavailable' });
+    expect(lock.facts()).toMatchObject({ kind: 'held', checked: false });
+    cluster.server.faults.clear();
+    const writes = cluster.writes();
+    expect(await lock.acquire(signal)).toMatchObject({ kind: 'acquired' });
+    expect([lock.facts(), cluster.writes() - writes]).toMatchObject([{ checked: true }, 1]);
+  });
+
   it('loses to whoever was faster, with one write', async () => {
     const [a, b] = [await cluster.lock('a'), await cluster.lock('b')];
     const attempts = await cluster.clock.run(Promise.all([a.acquire(signal), b.acquire(signal)]));

@@ -11,7 +11,7 @@ const isolate = false;
  * On real components, but with the machine for themselves: two containerds at a time on two cores make each other's timings
  * meaningless, and so do other suites for those that count what agents do in a stretch of time.
  */
-const alone = 'busy clean crash faults fleet idle image imagelistscale restart runtime sampling sentinel'
+const alone = 'busy clean crash fleet idle image imagelistscale restart runtime sampling sentinel'
   .split(' ')
   .map((name) => `test/real/${name}.test.ts`);
 

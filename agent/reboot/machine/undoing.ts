@@ -4,7 +4,7 @@ import { hasOurCordon, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
 import { seek } from './seek.ts';
 import { step } from './step.ts';
-import { leftCordoned } from './verifying.ts';
+import { leftCordoned, toldOfUncordon } from './verifying.ts';
 import { becomeIdle, withoutNeed } from './withoutneed.ts';
 
 /** A clock that has been set back does not lengthen a wait: jitter adds a fifth at most, anything longer is none of ours. */
@@ -16,6 +16,11 @@ export function releasing(moment: Moment): Step {
   const staysCordoned = hasOurCordon(moment) && isProven && node.hold !== undefined;
   if (staysCordoned && facts.drain.kind === 'none') return step(moment, leftCordoned(moment));
   const given = givingBack(moment);
+  if (!given.isDone && state.reason.code === 'left-cordoned' && given.write === 'uncordon') {
+    const resumed: Reason = { code: 'proven', text: 'rebooted and well, and held no more' };
+    const effects = [...(given.effects ?? []), ...toldOfUncordon(given.write)];
+    return step(moment, { ...given, reason: resumed, effects });
+  }
   if (!given.isDone) return step(moment, { ...given, reason: state.reason });
   const reason: Reason = isProven
     ? { code: 'nothing-wanted', text: 'rebooted, well, and handed on' }

@@ -2,7 +2,7 @@ import type { Effect, Phase, Reason, ReasonCode, State, Step } from '../state.ts
 import { givingBack, release } from './givingback.ts';
 import { ASK_EVERY_MS, blockersInWords, freshAnswers, gatesOf, hasOurCordon, type Moment } from './moment.ts';
 import { judgement } from './need.ts';
-import { step } from './step.ts';
+import { type Decision, step } from './step.ts';
 
 /** Another boot ID: this, and nothing else, says that the host has rebooted. */
 export function rebooted(moment: Moment): Step {
@@ -114,16 +114,17 @@ function proven(moment: Moment): Step {
       ? { code: 'proven', text: 'rebooted and well' }
       : { code: 'record-damaged', text: 'well; a cordon stays, for its owner is not known' };
   if (given.isDone) return step(moment, { reason, change });
-  const told: Effect[] =
-    given.write === 'uncordon'
-      ? [{ kind: 'notify', message: 'uncordon', text: 'rebooted and well: it takes pods again' }]
-      : [];
   return step(moment, {
     ...given,
     reason,
     change: { ...change, ...given.change },
-    effects: [...(given.effects ?? release(facts.lock)), ...told],
+    effects: [...(given.effects ?? release(facts.lock)), ...toldOfUncordon(given.write)],
   });
+}
+
+export function toldOfUncordon(write: Decision['write']): Effect[] {
+  const text = 'rebooted and well: it takes pods again';
+  return write === 'uncordon' ? [{ kind: 'notify', message: 'uncordon', text }] : [];
 }
 
 /** After the reboot a hold keeps the cordon, not the slot. */

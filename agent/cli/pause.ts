@@ -1,8 +1,10 @@
+import { controlScope, pauseOf } from '../cluster/control.ts';
 import { controlConfigMap, pauseAnnotation } from '../cluster/names.ts';
 import { configMaps } from '../cluster/objects.ts';
 import type { KubernetesObject } from '../cluster/port.ts';
+import { Watched } from '../cluster/watch.ts';
 import { isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
-import { type Cluster, withCluster } from './cluster.ts';
+import { type Cluster, isHopeless, withCluster } from './cluster.ts';
 import { exitStatus, type Host } from './host.ts';
 import { byHand } from './hold.ts';
 import type { ClusterOptions } from './options.ts';
@@ -80,6 +82,40 @@ export async function findPause(cluster: Cluster, signal: AbortSignal): Promise<
   }
 }
 
+/** The same, kept current: for what is shown until it is interrupted. */
+export class FollowedPause {
+  readonly #namespace: string | undefined;
+  readonly #refused = new AbortController();
+  readonly #watched: Watched<KubernetesObject, Control>;
+
+  constructor(cluster: Cluster, onChange: () => void) {
+    this.#namespace = cluster.namespace;
+    this.#watched = new Watched({
+      port: cluster.port,
+      clock: cluster.clock,
+      random: cluster.random,
+      resource: configMaps,
+      scope: controlScope(cluster.namespace),
+      project: controlOf,
+      onChange,
+      onHealth: (problem) => {
+        if (problem !== undefined && isHopeless(problem)) this.#refused.abort();
+      },
+    });
+  }
+
+  /** Until `signal` aborts, or it turns out that one may not look. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#watched.run(AbortSignal.any([signal, this.#refused.signal]));
+  }
+
+  /** Undefined as with `findPause`. */
+  get current(): Control | undefined {
+    const [control, other] = this.#watched.values();
+    return other === undefined || this.#namespace !== undefined ? control : undefined;
+  }
+}
+
 /** For those remarks; empty where nothing is paused. It does not say everywhere: agents of another namespace see another one. */
 export function pauseRemark(what: string, control: Control | undefined): string {
   if (control?.reason === undefined) return '';
@@ -107,10 +143,10 @@ async function findControl(cluster: Cluster, signal: AbortSignal): Promise<Contr
   );
 }
 
-async function listControls({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly Control[]> {
-  const scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
+async function listControls(cluster: Cluster, signal: AbortSignal): Promise<readonly Control[]> {
+  const { port, namespace } = cluster;
   try {
-    return (await port.list(configMaps, scope, controlOf, { signal })).items;
+    return (await port.list(configMaps, controlScope(namespace), controlOf, { signal })).items;
   } catch (error) {
     if (namespace !== undefined || !isNodetenderError(error, 'cluster/forbidden')) throw error;
     throw new NodetenderError(
@@ -121,6 +157,6 @@ async function listControls({ port, namespace }: Cluster, signal: AbortSignal): 
   }
 }
 
-function controlOf({ metadata: { namespace = '', annotations = {} } }: KubernetesObject): Control {
-  return { namespace, exists: true, reason: annotations[pauseAnnotation] };
+function controlOf(object: KubernetesObject): Control {
+  return { namespace: object.metadata.namespace ?? '', exists: true, reason: pauseOf(object) };
 }

@@ -4,6 +4,7 @@ import { leases, nodes } from '../cluster/objects.ts';
 import { Watched } from '../cluster/watch.ts';
 import { type Cluster, isHopeless } from './cluster.ts';
 import { exitStatus, type Host } from './host.ts';
+import { type Control, FollowedPause, pauseRemark } from './pause.ts';
 import { recordOf } from './rebootrecord.ts';
 import { type NodeRoll, type Roll, rollOf } from './roll.ts';
 import { chosen, remarks, type RollView, tables } from './rollview.ts';
@@ -36,10 +37,12 @@ export async function watchRoll(cluster: Cluster, view: RollView, host: Host): P
     if (terminal.rows !== undefined || !isSynced()) return;
     const all = watchedNodes.values();
     changes.tell(current(all), all, watchedSlots.values(), view);
+    changes.tellPause(pause.current);
   };
   const common = { port: cluster.port, clock: cluster.clock, random: cluster.random, onHealth, onChange: print };
   const watchedNodes = new Watched({ ...common, resource: nodes, scope: {}, project: viewOfNode });
   const watchedSlots = new Watched({ ...common, resource: leases, scope: slotScope(cluster), project: seenSlot });
+  const pause = new FollowedPause(cluster, print);
   const isSynced = (): boolean => watchedNodes.synced && watchedSlots.synced;
   const current = (all: readonly NodeView[]): Roll => {
     const slots = watchedSlots.values().sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -50,10 +53,9 @@ export async function watchRoll(cluster: Cluster, view: RollView, host: Host): P
       if (isSynced() && terminal.rows !== undefined) {
         const { wide } = view;
         const width = terminal.columns;
-        const text = tables(current(watchedNodes.values()), { nowMs: cluster.clock.nowMs(), wide, terminal, width });
-        terminal.out(
-          drawn(`${text}${remarks(current(watchedNodes.values()), undefined)}${problem ?? ''}`, terminal.rows),
-        );
+        const roll = current(watchedNodes.values());
+        const text = tables(roll, { nowMs: cluster.clock.nowMs(), wide, terminal, width });
+        terminal.out(drawn(`${text}${remarks(roll, pause.current)}${problem ?? ''}`, terminal.rows));
       }
       await cluster.clock.sleep(isSynced() ? REDRAW_MS : FIRST_LOOK_MS, until);
     }
@@ -67,6 +69,7 @@ export async function watchRoll(cluster: Cluster, view: RollView, host: Host): P
   await Promise.all([
     watchedNodes.run(until),
     watchedSlots.run(until),
+    pause.run(until),
     terminal.rows === undefined ? undefined : draw(),
   ]);
   if (refusal !== undefined) throw refusal;
@@ -87,6 +90,7 @@ export class Changes {
   readonly #told = new Map<string, string>();
   readonly #notReady = new Set<string>();
   #begun = false;
+  #pause = '';
 
   constructor(line: (text: string) => void) {
     this.#line = line;
@@ -118,6 +122,14 @@ export class Changes {
       this.#line(`${key} is gone`);
       this.#told.delete(key);
     }
+  }
+
+  /** Cleanings are paused by it, too; here it is told of for the reboots that do not come. */
+  tellPause(control: Control | undefined): void {
+    const told = pauseRemark('reboots are', control).trimEnd();
+    if (told === this.#pause) return;
+    this.#line(told === '' ? 'reboots are paused no more' : told);
+    this.#pause = told;
   }
 
   /** A node that is Ready again says so by going on. */

@@ -1,4 +1,5 @@
-import { annotationPrefix, controlConfigMap } from '../cluster/names.ts';
+import { controlScope } from '../cluster/control.ts';
+import { annotationPrefix } from '../cluster/names.ts';
 import { configMaps, daemonSets, leases, pods } from '../cluster/objects.ts';
 import type { KubernetesObject, Preconditions, Resource, Scope } from '../cluster/port.ts';
 import { reporterLeaseName } from '../duties/eraser/lease.ts';
@@ -79,8 +80,7 @@ async function ourLeases(cluster: Cluster, signal: AbortSignal): Promise<readonl
 
 /** One that is the chart's goes with the chart. */
 async function ourControls({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {
-  const scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
-  const { items } = await port.list(configMaps, scope, ({ metadata }) => metadata, { signal });
+  const { items } = await port.list(configMaps, controlScope(namespace), ({ metadata }) => metadata, { signal });
   const ours = items.filter(({ labels }) => labels?.['app.kubernetes.io/managed-by'] !== 'Helm');
   return ours.map((metadata) => foundObject(configMaps, 'configmap', { metadata }));
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
-import { controlConfigMap, pauseAnnotation } from '../cluster/names.ts';
+import { controlScope, pauseOf } from '../cluster/control.ts';
 import { configMaps } from '../cluster/objects.ts';
-import type { KubernetesObject } from '../cluster/port.ts';
+import type { KubernetesObject, Scope } from '../cluster/port.ts';
 import { Watched, type WatchedOptions } from '../cluster/watch.ts';
 
 type Options = Omit<WatchedOptions<KubernetesObject, string | undefined>, 'resource' | 'scope' | 'project'>;
@@ -16,13 +16,13 @@ const DEADLINE_MS = 30_000;
  */
 export class PauseView {
   readonly #options: Options;
-  readonly #scope: { namespace: string; fieldSelector: string; metadataOnly: true };
+  readonly #scope: Scope;
   readonly #watched: Watched<KubernetesObject, string | undefined>;
   #watch = new AbortController();
 
   constructor(namespace: string, options: Options) {
     this.#options = options;
-    this.#scope = { namespace, fieldSelector: `metadata.name=${controlConfigMap}`, metadataOnly: true };
+    this.#scope = controlScope(namespace);
     this.#watched = new Watched({ ...options, resource: configMaps, scope: this.#scope, project: pauseOf });
   }
 
@@ -74,8 +74,4 @@ export class PauseView {
       await this.check(signal).catch(() => undefined);
     }
   }
-}
-
-function pauseOf({ metadata }: KubernetesObject): string | undefined {
-  return metadata.annotations?.[pauseAnnotation];
 }

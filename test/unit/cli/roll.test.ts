@@ -225,6 +225,19 @@ describe('what changes in a roll', () => {
     ]);
   });
 
+  it('is told of a pause of all, why, and of its end', () => {
+    const lines: string[] = [];
+    const changes = new Changes((line) => lines.push(line));
+    const control = { namespace: 'kube-system', exists: true };
+    for (const reason of [undefined, 'incident 4711', 'incident 4711', undefined]) {
+      changes.tellPause({ ...control, reason });
+    }
+    expect(lines).toEqual([
+      'reboots are paused by configmap/nodetender-control in kube-system: incident 4711',
+      'reboots are paused no more',
+    ]);
+  });
+
   it('begins with saying that nothing is wanted', () => {
     expect(told([[member('a')], []], [[member('a')], []])).toEqual([['no reboot is wanted'], []]);
   });

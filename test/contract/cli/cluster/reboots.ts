@@ -69,6 +69,8 @@ export function describeReboots(the: CommandsSetting): void {
       await command.untilSaid(/Z node\/web-1 draining: the pods are being evicted$/m);
       await takeSlot('web-1');
       await command.untilSaid(/Z lease\/nodetender-default-0 is held by node\/web-1$/m);
+      await run('pause', '--namespace', 'kube-system', '--reason', 'incident 4711');
+      await command.untilSaid(/Z reboots are paused by configmap\/nodetender-control in kube-system: incident 4711$/m);
       command.signal('SIGINT');
       expect((await command.outcome()).status).toBe(130);
     });

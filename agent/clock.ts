@@ -13,13 +13,21 @@ export interface Clock {
 /** A number in [0, 1), as Math.random gives it. */
 export type Random = () => number;
 
+/** Node takes no longer timer: it fires after 1 ms instead (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args). */
+const longestTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   sleep: async (ms, signal) => {
     try {
       // Whoever computes how long is left may find that it is over; Node warns of a negative time.
-      await delay(Math.max(0, ms), undefined, { ref: true, ...(signal ? { signal } : {}) });
+      let leftMs = Math.max(0, ms);
+      do {
+        const pieceMs = Math.min(leftMs, longestTimerMs);
+        await delay(pieceMs, undefined, { ref: true, ...(signal ? { signal } : {}) });
+        leftMs -= pieceMs;
+      } while (leftMs > 0);
     } catch {
       // The only rejection is the abort; the caller looks at its signal.
     }

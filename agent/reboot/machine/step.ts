@@ -28,9 +28,9 @@ export function step(moment: Moment, decision: Decision): Step {
   const { state, facts } = moment;
   const { reason, change, first = [], effects = [] } = decision;
   const entersPhase = change?.phase !== undefined && change.phase !== state.phase;
-  const saysOther = entersPhase || (reason.code !== state.reason.code && !passing.has(reason.code));
-  const namesOther = !isDeepStrictEqual(reason.gates, state.reason.gates) && !passing.has(reason.code);
-  const saysNews = saysOther || namesOther || isToldAgain(moment, reason);
+  const isPassing = passing.has(reason.code);
+  const saysOther = entersPhase || (reason.code !== state.reason.code && !isPassing);
+  const saysNews = saysOther || (!isPassing && isToldAgain(moment, reason));
   const after: State = {
     ...state,
     // Somebody has uncordoned it, or cordoned it in our place: then it is not ours to take away.

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { shortened } from '../../cluster/records.ts';
 import type { Reason, ReasonCode } from '../state.ts';
 import type { Moment } from './moment.ts';
@@ -5,7 +6,7 @@ import type { Moment } from './moment.ts';
 /** A person's word, which another person waits for. */
 const spoken: ReadonlySet<ReasonCode> = new Set(['held', 'paused']);
 
-/** Behind one name of a gate there may be one pod after another, or one alert. */
+/** One vote or pod may come and go beside one that stays away, and behind one name of a gate there may be one after another. */
 const inTheWay: ReadonlySet<ReasonCode> = new Set([
   'gate-blocks',
   'outside-window',
@@ -20,11 +21,13 @@ const inTheWay: ReadonlySet<ReasonCode> = new Set([
 const TOLD_AGAIN_AFTER_MS = 10 * 60_000;
 
 /** Whether what stands in the record of the same reason names something that is no longer in the way, or misses what is. */
-export function isToldAgain({ state, facts }: Moment, { code, text }: Reason): boolean {
+export function isToldAgain({ state, facts }: Moment, { code, text, gates }: Reason): boolean {
   if (code !== state.reason.code) return false;
   const [before, now] = [shortened(state.reason.text), shortened(text)];
   if (spoken.has(code)) return before !== now;
-  return inTheWay.has(code) && facts.recordedForMs >= TOLD_AGAIN_AFTER_MS && namesIn(before) !== namesIn(now);
+  const namesOther = !isDeepStrictEqual(gates, state.reason.gates);
+  if (!inTheWay.has(code)) return namesOther;
+  return facts.recordedForMs >= TOLD_AGAIN_AFTER_MS && (namesOther || namesIn(before) !== namesIn(now));
 }
 
 const number = /^[\d.,:%]+$/;

@@ -1,5 +1,6 @@
+import * as z from 'zod/mini';
 import { Bell } from '../bell.ts';
-import { stateLabel } from '../cluster/names.ts';
+import { nodeAnnotations, stateLabel } from '../cluster/names.ts';
 import { isNodetenderError, type NodetenderError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/load.ts';
@@ -47,7 +48,7 @@ export class RebootsWhenEnabled {
 
   #isWanted(): boolean {
     const { config, node } = this.#options;
-    return config().reboot.enabled || node()?.labels.has(stateLabel) === true;
+    return config().reboot.enabled || maySomethingBeLeft(node());
   }
 
   async #open(signal: AbortSignal): Promise<void> {
@@ -60,5 +61,27 @@ export class RebootsWhenEnabled {
       onFailed(error);
       await clock.sleep(tryAgainMs, signal);
     }
+  }
+}
+
+/** A record with nothing to give back. What else one has is for the code that is not loaded yet. */
+const atRest = z.object({
+  phase: z.literal('idle'),
+  cordonedByUs: z.literal(false),
+  marks: z.array(z.unknown()).check(z.maxLength(0)),
+  slot: z.optional(z.undefined()),
+});
+
+/** Anybody may have taken the label away, and the cordon would stay for ever; a record that cannot be read may be of one. */
+function maySomethingBeLeft(node: NodeView | undefined): boolean {
+  const record = node?.annotations.get(nodeAnnotations.rebootStatus);
+  return node?.labels.has(stateLabel) === true || (record !== undefined && !isAtRest(record));
+}
+
+function isAtRest(record: string): boolean {
+  try {
+    return z.safeParse(atRest, JSON.parse(record)).success;
+  } catch {
+    return false;
   }
 }

@@ -5,6 +5,8 @@ import { type Config, parseConfig } from '../../../agent/config/load.ts';
 import { RebootsWhenEnabled } from '../../../agent/duties/reboots.ts';
 import { NodetenderError } from '../../../agent/errors.ts';
 import { createLogger } from '../../../agent/observe/log.ts';
+import { encodeState } from '../../../agent/reboot/record.ts';
+import { initialState, type State } from '../../../agent/reboot/state.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
 
 const off = parseConfig('{}', 'test');
@@ -50,8 +52,17 @@ function reboots(): RebootsWhenEnabled {
   return duty;
 }
 
-function nodeWith(labels: Record<string, string>): NodeView {
-  return viewOfNode({ metadata: { name: 'node-1', uid: 'u', resourceVersion: '1', labels } });
+function nodeWith(labels: Record<string, string>, annotations: Record<string, string> = {}): NodeView {
+  return viewOfNode({ metadata: { name: 'node-1', uid: 'u', resourceVersion: '1', labels, annotations } });
+}
+
+/** Without the label, which somebody has taken away. */
+function nodeWithRecord(record: string): NodeView {
+  return nodeWith({}, { 'nodetender.dev/reboot-status': record });
+}
+
+function recorded(change: Partial<State> = {}): string {
+  return encodeState({ ...initialState('u', 0), ...change }, { name: 'default', slots: 1 });
 }
 
 describe('reboots', () => {
@@ -81,6 +92,29 @@ describe('reboots', () => {
     duty.look();
     await clock.advance(0);
     expect(happened).toEqual(['opened']);
+  });
+
+  it.each([
+    ['a cordon of theirs', recorded({ phase: 'cordoned', cordonedByUs: true })],
+    ['a cordon that a damaged idle record has', recorded({ cordonedByUs: true })],
+    ['a mark', recorded({ marks: ['scale-down'] })],
+    ['a slot', recorded({ slot: 'nodetender-default-0' })],
+    ['a node that waits', recorded({ phase: 'waiting' })],
+    ['what a record that cannot be read was of', '{"phase":"idle"'],
+    ['what a record that says nothing was of', '{}'],
+  ])('that are forbidden are opened to undo %s, also where the label of the state is gone', async (_, record) => {
+    node = nodeWithRecord(record);
+    reboots();
+    await clock.advance(0);
+    expect(happened).toEqual(['opened']);
+  });
+
+  it('that are forbidden stay so where the record says that all is given back', async () => {
+    const lastReboot = { bootId: 'boot-2', atMs: 0, judged: true, announced: true };
+    node = nodeWithRecord(recorded({ lastReboot, requestHandled: 'one' }));
+    reboots().look();
+    await clock.advance(60_000);
+    expect(happened).toEqual([]);
   });
 
   it('that cannot begin are reported and tried again, while the agent goes on', async () => {

@@ -36,6 +36,7 @@ export const eventReasons = [
   'RebootHooksTimedOut',
   'RebootDraining',
   'RebootDrainLoses',
+  'RebootDrainTakesLong',
   'RebootDrainBlocked',
   'RebootDrainFailed',
   'RebootDelay',

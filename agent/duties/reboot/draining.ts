@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../../clock.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import { messageOf } from '../../errors.ts';
+import type { EventReason } from '../../eventreasons.ts';
 import type { Logger } from '../../observe/log.ts';
 import { Drain, type DrainOutcome } from '../../reboot/drain/drain.ts';
 import type { DrainOptions } from '../../reboot/drain/options.ts';
@@ -12,8 +13,8 @@ export interface DrainingOptions {
   readonly nodeName: string;
   readonly options: () => DrainOptions;
   readonly onChange: () => void;
-  /** What is lost with pods that go; once for each drain. */
-  readonly onWarning: (warning: string) => void;
+  /** What is lost with pods that go, and who may be too slow; once each for a drain. */
+  readonly onWarning: (reason: EventReason, warning: string) => void;
   readonly watcher?: Pick<RebootWatcher, 'drainEnded' | 'evictionAnswered'> | undefined;
   readonly log: Logger;
   readonly clock: Clock;
@@ -68,19 +69,24 @@ export class Draining {
   async #run(ranForMs: number, signal: AbortSignal): Promise<void> {
     const { options, clock, log, port, nodeName, random, onWarning, watcher } = this.#options;
     const beganAtMs = clock.monotonicMs();
-    let isWarned = false;
+    const warned = new Set<EventReason>();
+    const warn = (reason: EventReason, warning: string | undefined): void => {
+      // The first names the most pods: it changes with each that goes.
+      if (warning === undefined || warned.has(reason)) return;
+      warned.add(reason);
+      onWarning(reason, warning);
+    };
     const drain = new Drain({
       port,
       nodeName,
       clock,
       random,
-      options: withTimeLeft(options(), ranForMs),
+      options: options(),
       ranForMs,
       onEviction: (result) => watcher?.evictionAnswered(result),
-      onProgress: ({ left, obstacles, warning }) => {
-        // The first names the most pods: it changes with each that goes.
-        if (warning !== undefined && !isWarned) onWarning(warning);
-        isWarned ||= warning !== undefined;
+      onProgress: ({ left, obstacles, warnings }) => {
+        warn('RebootDrainLoses', warnings.loses);
+        warn('RebootDrainTakesLong', warnings.takesLong);
         const blockedBy = obstacles.map(({ code, text }) => ({ gate: code, reason: text }));
         const isSame = this.#facts.kind === 'running' && this.#facts.podsLeft === left;
         this.#set({ kind: 'running', podsLeft: left, blockedBy, unchangedForMs: 0 }, isSame ? this.#asOfMs : undefined);
@@ -103,15 +109,6 @@ export class Draining {
     this.#facts = facts;
     this.#options.onChange();
   }
-}
-
-/** However late an agent comes back, it sees whether the pods have gone meanwhile. */
-const leastTimeMs = 30_000;
-
-function withTimeLeft(options: DrainOptions, ranForMs: number): DrainOptions {
-  const { timeoutMs } = options;
-  if (timeoutMs === undefined || ranForMs === 0) return options;
-  return { ...options, timeoutMs: Math.max(timeoutMs - ranForMs, Math.min(timeoutMs, leastTimeMs)) };
 }
 
 function factsOf(outcome: DrainOutcome): DrainFacts {

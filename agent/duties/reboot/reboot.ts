@@ -149,7 +149,7 @@ export class RebootDuty {
       ...options,
       options: () => config().drain,
       onChange: () => this.#bell.ring(),
-      onWarning: (note) => this.#told({ type: 'Warning', reason: 'RebootDrainLoses', note }),
+      onWarning: (reason, note) => this.#told({ type: 'Warning', reason, note }),
     });
   }
 

@@ -11,6 +11,7 @@ import { Candidates } from './candidates.ts';
 import { DaemonSets } from './daemonsets.ts';
 import { askAgainMs, type EvictionResult, resultOf } from './eviction.ts';
 import { type Answer, Evictor } from './evictor.ts';
+import { slowToEnd, stillEnding } from './grace.ts';
 import type { Lane } from './lanes.ts';
 import type { DrainOptions } from './options.ts';
 import { type DrainPod, drainPodOf } from './pod.ts';
@@ -23,7 +24,7 @@ export interface DrainContext {
   readonly port: Pick<KubernetesPort, 'get' | 'list' | 'watch' | 'evict' | 'lastHeardMs'>;
   readonly nodeName: string;
   readonly options: DrainOptions;
-  /** For how long earlier lives of the agent have been at it. */
+  /** For how long earlier lives of the agent have been at it: that counts for its time. */
   readonly ranForMs?: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -39,8 +40,15 @@ export interface DrainProgress {
   /** Those that are gone, or no longer waited for. */
   readonly gone: number;
   readonly obstacles: readonly Obstacle[];
-  /** What is lost with pods that go; one text for all. */
-  readonly warning: string | undefined;
+  readonly warnings: DrainWarnings;
+}
+
+/** One text of each for all pods. */
+export interface DrainWarnings {
+  /** What is lost with pods that go. */
+  readonly loses?: string | undefined;
+  /** Who may take longer to end than the drain waits, as of its first look. */
+  readonly takesLong?: string | undefined;
 }
 
 export type DrainOutcome =
@@ -53,6 +61,9 @@ export type DrainOutcome =
   | { readonly status: 'uncordoned' }
   /** By the caller's signal. */
   | { readonly status: 'stopped' };
+
+/** However late an agent comes back, it sees whether the pods have gone meanwhile. */
+const leastTimeMs = 30_000;
 
 const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 30_000 };
 
@@ -70,6 +81,7 @@ export class Drain {
   readonly #rests = new Map<string, LaneRest>();
   readonly #asking = new Set<Promise<void>>();
   #selection: Selection | undefined;
+  #takesLong: string | undefined;
   /** Last looks in a row that saw a pod which the watch has yet to show. */
   #behind = 0;
   /** Pods that such a look has seen: if the drain ends without success, they are why. */
@@ -88,10 +100,10 @@ export class Drain {
 
   /** To its end; once. Never rejects because of what the API server answers. */
   async run(signal: AbortSignal): Promise<DrainOutcome> {
-    const { clock, options } = this.#context;
+    const { clock, options, ranForMs = 0 } = this.#context;
     const over = new AbortController();
     const expire = async (timeoutMs: number): Promise<void> => {
-      await clock.sleep(timeoutMs, over.signal);
+      await clock.sleep(Math.max(timeoutMs - ranForMs, Math.min(timeoutMs, leastTimeMs)), over.signal);
       over.abort();
     };
     if (options.timeoutMs !== undefined) void expire(options.timeoutMs);
@@ -143,6 +155,7 @@ export class Drain {
     if (this.#selection === undefined && selection.refused.length > 0) {
       return { status: 'refused', why: refusalText(selection) };
     }
+    if (this.#selection === undefined) this.#takesLong = slowToEnd(selection.evict, options);
     this.#selection = selection;
     this.#candidates.update(selection.evict);
     const nowMs = clock.monotonicMs();
@@ -268,7 +281,12 @@ export class Drain {
       this.#newcomers.length === 0
         ? ''
         : `; when all had gone, ${namesOf(this.#newcomers)} came: pods that tolerate the cordon come back, unless drain.podSelector leaves them out`;
-    return { status: 'stuck', why: `${why}, pods left: ${left}${again}${blind}`, obstacles };
+    const ending = stillEnding(
+      this.#candidates.all().map(({ pod }) => pod),
+      this.#context.options,
+    );
+    const slow = ending === undefined ? '' : `; ${ending}`;
+    return { status: 'stuck', why: `${why}, pods left: ${left}${slow}${again}${blind}`, obstacles };
   }
 
   #progress(): DrainProgress {
@@ -277,7 +295,7 @@ export class Drain {
       left: this.#candidates.size,
       gone: this.#candidates.goneCount,
       obstacles: obstaclesOf(this.#candidates.all(), budgets === 'awaited' ? undefined : budgets),
-      warning: this.#selection && warningText(this.#selection),
+      warnings: { loses: this.#selection && warningText(this.#selection), takesLong: this.#takesLong },
     };
   }
 

@@ -6,13 +6,12 @@ import type { Clock } from '../../clock.ts';
 import { type Budget, budgetOf, budgetsOf, neverAllows } from './budget.ts';
 import { DaemonSets } from './daemonsets.ts';
 import { verdictOf } from './eviction.ts';
-import { slowToEnd } from './grace.ts';
 import { laneOf } from './lanes.ts';
 import type { DrainOptions } from './options.ts';
 import { type DrainPod, drainPodOf } from './pod.ts';
 import { select, type Selection } from './selection.ts';
 import type { Candidate } from './steps.ts';
-import { namesOf, obstaclesOf, refusalText, warningText } from './wording.ts';
+import { namesOf, obstaclesOf, refusalText } from './wording.ts';
 
 export interface RehearsalContext {
   readonly port: Pick<KubernetesPort, 'list' | 'evict'>;
@@ -31,8 +30,6 @@ export interface Rehearsal {
   readonly unanswered: string | undefined;
   /** What may be over by then. */
   readonly obstacles: readonly string[];
-  /** What would be lost, and what may take too long; undefined for nothing. */
-  readonly warning: string | undefined;
 }
 
 /**
@@ -51,15 +48,12 @@ export async function rehearse(context: RehearsalContext, signal: AbortSignal): 
   const { items } = await port.list(pods, scope, drainPodOf, { signal });
   const daemonSets = await new DaemonSets(port).of(items, signal);
   const selection = select(items, { options, daemonSets, nowMs: clock.nowMs() });
-  const warnings = [warningText(selection), slowToEnd(selection.evict, options)].filter((text) => text !== undefined);
-  const warning = warnings.length === 0 ? undefined : warnings.join('; ');
   if (selection.refused.length > 0) {
     return {
       pods: selection.evict.length,
       impossible: refusalText(selection),
       unanswered: undefined,
       obstacles: [],
-      warning,
     };
   }
   const known = selection.evict.length === 0 ? [] : await listBudgets(port, signal);
@@ -72,7 +66,6 @@ export async function rehearse(context: RehearsalContext, signal: AbortSignal): 
     impossible: hopeless.length === 0 ? undefined : textsOf(hopeless).join('; '),
     unanswered: unansweredText(untried),
     obstacles: textsOf(passing),
-    warning,
   };
 }
 

@@ -187,6 +187,20 @@ describe('people', () => {
     expect(await site.metric('nodetender_reboot_evictions_total{result="accepted"}')).toBe('3');
   });
 
+  it('hear of a pod that may end too late when the drain begins, once, and when it has ended in vain', async () => {
+    site = await OneNode.start('  drain: { timeout: 5m }\n');
+    await site.runPod('db', {}, { terminationGracePeriodSeconds: 7200 });
+    await site.runPod('web');
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    const text = 'default/db: may take up to 7200 s to end, and drain.timeout is 300 s';
+    const warnings = site.events.filter(({ reason }) => reason === 'RebootDrainTakesLong');
+    expect(warnings.map(({ type, note }) => [type, note])).toEqual([['Warning', text]]);
+    await site.clock.advance(6 * MINUTE_MS);
+    expect(site.reasons().filter((reason) => reason === 'RebootDrainTakesLong')).toHaveLength(1);
+    expect(site.events.find(({ reason }) => reason === 'RebootDrainFailed')?.note).toContain(text);
+  });
+
   it.each([
     ['goes back', 'back-out'],
     ['stays cordoned', 'stay'],

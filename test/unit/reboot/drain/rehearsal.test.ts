@@ -27,7 +27,6 @@ describe('the rehearsal of a drain', () => {
       impossible: undefined,
       unanswered: undefined,
       obstacles: [],
-      warning: undefined,
     });
     expect(cluster.evictions()).toEqual(['a', 'd']);
     expect(cluster.podNames()).toHaveLength(5);
@@ -51,41 +50,21 @@ describe('the rehearsal of a drain', () => {
     expect(obstacles).toEqual(['default/a: PodDisruptionBudget default/web wants 1 pods healthy and has 1']);
   });
 
+  it('finds a long grace in nobody’s way', async () => {
+    await cluster.pod('db', { spec: { terminationGracePeriodSeconds: 7200 } });
+    expect((await rehearsed()).impossible).toBeUndefined();
+  });
+
   it('names both budgets of a pod that has two', async () => {
     await cluster.pod('a', { labels: { app: 'web' } });
     for (const name of ['one', 'two']) await cluster.budget(name, 'web', { minAvailable: 0 });
     expect((await rehearsed()).impossible).toMatch(/default\/one and default\/two both count it/);
   });
 
-  it('says which pods may take longer to end than the drain waits, and is in nobody’s way for it', async () => {
-    await cluster.pod('db', { spec: { terminationGracePeriodSeconds: 7200 } });
-    await cluster.pod('web');
-    const { impossible, warning } = await rehearsed();
-    expect(impossible).toBeUndefined();
-    expect(warning).toContain('default/db: may take up to 7200 s to end, and drain.timeout is 1800 s');
-    const told = async (options: Partial<DrainOptions>) => (await rehearsed(options)).warning ?? '';
-    expect(await told({ podTimeoutMs: 20_000 })).toContain('drain.podTimeout is 20 s');
-    expect(await told({ gracePeriodSeconds: 60 })).not.toContain('to end');
-    expect(await told({ timeoutMs: undefined })).not.toContain('to end');
-    expect(await told({ timeoutMs: 7_200_000 })).not.toContain('to end');
-    // The next drain of a node that stays cordoned finds it gone.
-    expect(await told({ whenStuck: 'stay' })).not.toContain('to end');
-  });
-
-  it('names none that has finished or whose end has begun', async () => {
-    const spec = { terminationGracePeriodSeconds: 7200 };
-    await cluster.pod('done', { spec, status: { phase: 'Succeeded' } });
-    await cluster.pod('ending', { spec });
-    await cluster.port.evict({ namespace: 'default', name: 'ending' });
-    expect((await rehearsed()).warning ?? '').not.toContain('to end');
-  });
-
-  it('says which pods may not go, and what is lost with those that may', async () => {
+  it('says which pods may not go', async () => {
     await cluster.pod('bare', { metadata: { ownerReferences: [] } });
     await cluster.pod('data', { spec: { volumes: [{ name: 'data', emptyDir: {} }] } });
-    expect((await rehearsed()).warning).toBe(
-      'default/bare: nobody makes them again; default/data: the data in their emptyDir volumes is lost',
-    );
+    expect((await rehearsed()).impossible).toBeUndefined();
     const { impossible } = await rehearsed({ evictUnmanaged: false, evictEmptyDir: false });
     expect(impossible).toContain('default/bare: nobody would make them again');
     expect(impossible).toContain('default/data: they keep data in emptyDir volumes');

@@ -70,6 +70,8 @@ export class Watched<T extends KubernetesObject, V> {
   #quietTimes = 1;
   /** The list after a watch that was quiet: what it shows has been kept back. */
   #isDoubting = false;
+  /** Ends the watch that stands, for a list. */
+  #relisting = new AbortController();
   #changedAtMs = Number.NEGATIVE_INFINITY;
   #problem: string | undefined;
 
@@ -104,6 +106,14 @@ export class Watched<T extends KubernetesObject, V> {
     return this.#freshAsOfMs;
   }
 
+  /**
+   * For a caller who has seen that a watch keeps something back: the scope is listed anew. A watch that went on where that one ended
+   * would be told no more by what is stuck between.
+   */
+  relist(): void {
+    this.#relisting.abort();
+  }
+
   /** Follows the API server until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
@@ -131,9 +141,11 @@ export class Watched<T extends KubernetesObject, V> {
     let problem: ClusterError | undefined;
     this.#openedAtMs = undefined;
     try {
+      if (this.#relisting.signal.aborted) this.#doubt();
+      this.#relisting = new AbortController();
       this.#resourceVersion ??= await this.#list(signal);
-      // What the list has shown may have been all that the caller waited for.
-      if (!signal.aborted) await this.#follow(this.#resourceVersion, signal);
+      // What the list has shown may have been all that the caller waited for, or too old for him.
+      if (!signal.aborted && !this.#relisting.signal.aborted) await this.#follow(this.#resourceVersion, signal);
     } catch (error) {
       problem = asClusterError(error);
     }
@@ -172,7 +184,8 @@ export class Watched<T extends KubernetesObject, V> {
     const stop = new AbortController();
     const abort = (): void => stop.abort();
     const guard = new WatchGuard(timeoutSeconds, clock, this.#quietLimit());
-    for (const each of [signal, guard.signal]) each.addEventListener('abort', abort, { once: true });
+    const relisting = this.#relisting.signal;
+    for (const each of [signal, guard.signal, relisting]) each.addEventListener('abort', abort, { once: true });
     try {
       const events = port.watch(resource, scope, { resourceVersion, timeoutSeconds }, { signal: stop.signal });
       for await (const event of events) {
@@ -181,8 +194,9 @@ export class Watched<T extends KubernetesObject, V> {
       }
       this.#stayFresh();
     } catch (error) {
-      if (guard.why === undefined || signal.aborted) throw error;
-      if (!guard.wasQuiet) throw new ClusterError('cluster/timeout', `watch ${resource.plural}: ${guard.why}`);
+      if (signal.aborted || (guard.why === undefined && !relisting.aborted)) throw error;
+      if (guard.why !== undefined && !guard.wasQuiet)
+        throw new ClusterError('cluster/timeout', `watch ${resource.plural}: ${guard.why}`);
     } finally {
       guard.end();
       signal.removeEventListener('abort', abort);

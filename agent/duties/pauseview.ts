@@ -18,7 +18,6 @@ export class PauseView {
   readonly #options: Options;
   readonly #scope: Scope;
   readonly #watched: Watched<KubernetesObject, string | undefined>;
-  #watch = new AbortController();
 
   constructor(namespace: string, options: Options) {
     this.#options = options;
@@ -28,7 +27,7 @@ export class PauseView {
 
   /** Follows until `signal` aborts; while `isOutOfService`, lists now and then, too. Never rejects. */
   async run(isOutOfService: () => boolean, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#follow(signal), this.#keepChecking(isOutOfService, signal)]);
+    await Promise.all([this.#watched.run(signal), this.#keepChecking(isOutOfService, signal)]);
   }
 
   get synced(): boolean {
@@ -48,21 +47,13 @@ export class PauseView {
     return this.#watched.values()[0];
   }
 
-  /** The same as of now, by one list; where the watch has said otherwise, it is begun anew. Throws ClusterError. */
+  /** The same as of now, by one list; where the watch has said otherwise, all is read anew. Throws ClusterError. */
   async check(signal: AbortSignal): Promise<string | undefined> {
     const { port } = this.#options;
     const { items } = await port.list(configMaps, this.#scope, pauseOf, { signal, deadlineMs: DEADLINE_MS });
     const [pause] = items;
-    // It goes on where the last one ended: what that has kept back is told then.
-    if (pause !== this.current) this.#watch.abort();
+    if (pause !== this.current) this.#watched.relist();
     return pause;
-  }
-
-  async #follow(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      this.#watch = new AbortController();
-      await this.#watched.run(AbortSignal.any([signal, this.#watch.signal]));
-    }
   }
 
   async #keepChecking(isOutOfService: () => boolean, signal: AbortSignal): Promise<void> {

@@ -60,7 +60,7 @@ export async function followConfig(options: FollowConfigOptions, signal: AbortSi
   };
   const { usualDirectory } = options;
   const keeper = new ConfigKeeper({ path, givenDirectory: overrides.stateDirectory, usualDirectory, clock, log });
-  let recalled: { readonly text: string; readonly acceptedAtMs: number } | undefined;
+  let recalled: { readonly text: string; readonly acceptedAtMs: number; readonly inForceAtMs: number } | undefined;
   const watch = await watchConfig({
     path,
     clock,
@@ -99,8 +99,10 @@ export async function followConfig(options: FollowConfigOptions, signal: AbortSi
   current ??= first;
   if ('refused' in beginning) refuse(beginning.refused);
   const text = 'refused' in beginning ? recalled?.text : beginning.text;
+  const { stateDirectory } = first;
+  const inForceAtMs = recalled?.inForceAtMs;
   // Whatever is done by it, the next life goes by it too.
-  if (text !== undefined) await keeper.keep({ stateDirectory: first.stateDirectory, text, acceptedAtMs });
+  if (text !== undefined) await keeper.keep({ stateDirectory, text, acceptedAtMs, inForceAtMs });
   const ended = async (): Promise<void> => {
     await Promise.all([watch.ended, keeper.run(signal)]);
   };

@@ -51,23 +51,34 @@ export async function keepConfig(directory: string, kept: KeptConfig): Promise<v
 
 /**
  * Leaves word in the usual state directory of a copy that is elsewhere, for an agent that cannot read where; a copy of before goes by
- * that. What is there of another file stays. Throws `state/unwritable`.
+ * that. What is there of another file stays, and its path is given: then no word is left. Throws `state/unwritable`.
  */
-export async function pointToCopy({ usual, keptIn, path }: Pointer & { readonly usual: string }): Promise<void> {
-  if (resolve(usual) === resolve(keptIn)) return;
+export async function pointToCopy({
+  usual,
+  keptIn,
+  path,
+}: Pointer & { readonly usual: string }): Promise<string | undefined> {
+  if (resolve(usual) === resolve(keptIn)) return undefined;
   const file = join(usual, FILE_NAME);
   const pointer: Pointer = { path: resolve(path), keptIn };
   const content = await readStateFile(file, format);
   if (content.state === 'ok') {
     const { value } = content;
-    if (value.path !== pointer.path) return;
-    if ('keptIn' in value && value.keptIn === keptIn) return;
+    if (value.path !== pointer.path) return value.path;
+    if ('keptIn' in value && value.keptIn === keptIn) return undefined;
   }
   await writeStateFile(file, format, pointer);
+  return undefined;
 }
 
 export type Recalled =
-  | { readonly config: Config; readonly text: string; readonly acceptedAtMs: number }
+  | {
+      readonly config: Config;
+      readonly text: string;
+      readonly acceptedAtMs: number;
+      /** As KeptConfig has it. */
+      readonly inForceAtMs: number;
+    }
   /** There is none, or none that can be used. */
   | { readonly why: string };
 
@@ -83,7 +94,7 @@ export async function recallConfig(directories: readonly string[], path: string,
     return { why: `${file} was last in force at ${new Date(inForceAtMs).toISOString()}, more than 30 days ago` };
   }
   try {
-    return { config: parseConfig(text, file), text, acceptedAtMs };
+    return { config: parseConfig(text, file), text, acceptedAtMs, inForceAtMs };
   } catch (error) {
     if (!isNodetenderError(error)) throw error;
     // Of another version of the agent.

@@ -19,16 +19,23 @@ interface InForce {
   readonly text: string;
   /** Wall clock. */
   readonly acceptedAtMs: number;
+  /** When a life before knew that it was in force; wall clock. Default: not known. */
+  readonly inForceAtMs?: number | undefined;
 }
 
 /** Far more often than a copy grows too old, and next to nothing for a disk. */
-const RENEW_EVERY_MS = 24 * 3_600_000;
+const RENEW_AFTER_MS = 24 * 3_600_000;
+
+/** A copy made before the clock was set is of decades ago: an agent may begin with its host, and that without a clock of its own. */
+const LOOK_EVERY_MS = 10 * 60_000;
 
 /** Keeps the configuration in force for the agent's next life, and finds what the life before has kept. */
 export class ConfigKeeper {
   readonly #options: ConfigKeeperOptions;
   readonly #usualDirectory: string;
-  #inForce: InForce | undefined;
+  /** Of this life: another one that the file names counts from the next life on. */
+  #ownDirectory: string | undefined;
+  #inForce: (InForce & { readonly inForceAtMs: number }) | undefined;
   /** One write after the other: the last to be told is the last to be written. */
   #writing = Promise.resolve();
 
@@ -45,9 +52,12 @@ export class ConfigKeeper {
     return await recallConfig([...directories], path, clock.nowMs());
   }
 
-  /** Never rejects: without a copy the agent works as well, until it starts with a bad file. */
+  /**
+   * The first to be kept is what this life begins with. Never rejects: without a copy the agent works as well, until it starts with
+   * a bad file.
+   */
   async keep(inForce: InForce): Promise<void> {
-    this.#inForce = inForce;
+    this.#ownDirectory ??= inForce.stateDirectory;
     await this.#write(inForce);
   }
 
@@ -55,38 +65,52 @@ export class ConfigKeeper {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
-      await clock.sleep(RENEW_EVERY_MS, signal);
-      if (!signal.aborted && this.#inForce !== undefined) await this.#write(this.#inForce);
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      const inForce = this.#inForce;
+      if (signal.aborted || inForce === undefined) continue;
+      if (clock.nowMs() - inForce.inForceAtMs >= RENEW_AFTER_MS) await this.#write(inForce);
     }
     await this.#writing;
   }
 
   async #write(inForce: InForce): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    // What has not been set yet says nothing against what was known.
+    const known = { ...inForce, inForceAtMs: Math.max(nowMs, inForce.inForceAtMs ?? nowMs) };
+    this.#inForce = known;
     const before = this.#writing;
     const write = async (): Promise<void> => {
       await before;
-      await this.#writeCopy(inForce);
+      const keptIn = await this.#writeCopy(known);
+      if (keptIn !== undefined && this.#options.givenDirectory === undefined) await this.#pointTo(keptIn);
     };
     this.#writing = write();
     await this.#writing;
   }
 
-  async #writeCopy({ stateDirectory, text, acceptedAtMs }: InForce): Promise<void> {
-    const { path, givenDirectory, clock, log } = this.#options;
-    try {
-      await keepConfig(stateDirectory, { path, text, acceptedAtMs, inForceAtMs: clock.nowMs() });
-    } catch (error) {
-      log.error({ path, error }, 'the configuration in force could not be kept for the next start');
-      return;
+  /** Gives the directory that has it; undefined: none has. */
+  async #writeCopy({ stateDirectory, text, acceptedAtMs, inForceAtMs }: InForce): Promise<string | undefined> {
+    const { path, log } = this.#options;
+    // Kept nowhere, it would leave the one before it to the next life.
+    for (const directory of new Set([stateDirectory, this.#ownDirectory ?? stateDirectory])) {
+      try {
+        await keepConfig(directory, { path, text, acceptedAtMs, inForceAtMs });
+        return directory;
+      } catch (error) {
+        log.error({ path, directory, error }, 'the configuration in force could not be kept there for the next start');
+      }
     }
-    if (givenDirectory !== undefined) return;
+    return undefined;
+  }
+
+  async #pointTo(keptIn: string): Promise<void> {
+    const { path, log } = this.#options;
+    const lost = 'the configuration that is kept is found only if the file can be read: use --state-dir';
     try {
-      await pointToCopy({ usual: this.#usualDirectory, keptIn: stateDirectory, path });
+      const other = await pointToCopy({ usual: this.#usualDirectory, keptIn, path });
+      if (other !== undefined) log.warn({ path, keptIn, directory: this.#usualDirectory, hasThatOf: other }, lost);
     } catch (error) {
-      log.warn(
-        { path, error },
-        'the configuration that is kept is found only if the file can be read: use --state-dir',
-      );
+      log.warn({ path, keptIn, error }, lost);
     }
   }
 }

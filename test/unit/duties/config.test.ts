@@ -130,6 +130,15 @@ describe('a configuration that cannot be read when the agent starts', () => {
     await expect(life('}: broken')).rejects.toThrow(/refused/);
     expect(logged.join('')).toMatch(/more than 30 days ago/);
   });
+
+  it('leaves in force what was, also after a start before the clock was set', async () => {
+    await life(keeping(30));
+    const setMs = clock.nowMs();
+    clock.jump(-setMs);
+    expect(daysOf(await life('}: broken'))).toBe(30);
+    clock.jump(setMs);
+    expect(daysOf(await life('}: broken'))).toBe(30);
+  });
 });
 
 describe('what is kept of a configuration', () => {

@@ -79,6 +79,8 @@ describe('the configuration in force, of a file that names a state directory', (
     await keep(custom, keeping(30));
     expect(await recalled(undefined, keeper({ path: other }))).toBe(1);
     expect(await recalled(`stateDirectory: ${custom}\nkep: 1\n`)).toBe(30);
+    expect(logged.join('')).toContain(`"hasThatOf":"${other}"`);
+    expect(logged.join('')).toMatch(/use --state-dir/);
   });
 
   it('is kept although no word of it can be left in the usual directory, and that is said', async () => {
@@ -86,6 +88,19 @@ describe('the configuration in force, of a file that names a state directory', (
     await keep(custom, keeping(30));
     expect(await recalled(`stateDirectory: ${custom}\nkep: 1\n`)).toBe(30);
     expect(logged.join('')).toMatch(/use --state-dir/);
+  });
+});
+
+describe('the configuration in force, of a file that has come to name a state directory which cannot be written', () => {
+  it.each(['usual', 'earlier'])('is kept in that of this life, %s, in place of the one before it', async (own) => {
+    await writeFile(custom, 'no directory');
+    const alive = keeper();
+    await keep(join(directory, own), keeping(1), alive);
+    await clock.advance(1000);
+    await keep(custom, keeping(30), alive);
+    expect(logged.join('')).toMatch(/could not be kept there/);
+    expect(await recalled()).toBe(30);
+    expect(await recalled(`stateDirectory: ${custom}\nkep: 1\n`)).toBe(30);
   });
 });
 
@@ -119,6 +134,21 @@ describe('the age of what is kept', () => {
     expect(await recalled()).toBe(30);
     await clock.advance(30 * DAY_MS + 1);
     expect(await recalled()).toMatch(/more than 30 days ago/);
+  });
+
+  it('is not counted from a clock that had yet to be set', async () => {
+    const setMs = clock.nowMs();
+    clock.jump(-setMs);
+    const stop = new AbortController();
+    const alive = keeper();
+    await keep(usual, keeping(30), alive);
+    const ended = alive.run(stop.signal);
+    await clock.advance(60_000);
+    clock.jump(setMs);
+    await clock.advance(10 * 60_000);
+    stop.abort();
+    await ended;
+    expect(await recalled()).toBe(30);
   });
 
   it('does not grow while it is in force, however long ago it was accepted', async () => {

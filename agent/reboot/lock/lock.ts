@@ -24,6 +24,7 @@ import {
 } from './slot.ts';
 import { type SeenSlot, SlotBook } from './slotbook.ts';
 import { type SlotWrite, writeSlot, type Written } from './slotwriter.ts';
+import { Strays } from './strays.ts';
 import { roomAfter, slotCounts, successors } from './successors.ts';
 import { type Opening, type Turn, turnOf } from './turn.ts';
 import { describeHolder, describeWait } from './wording.ts';
@@ -80,6 +81,7 @@ const lookAgainMs = 30_000;
 export class RebootLock {
   readonly #options: RebootLockOptions;
   readonly #book: SlotBook;
+  readonly #strays: Strays;
   readonly #bell = new Bell();
   #opening: Opening | undefined;
   /** Room that comes after this has been given back by somebody. */
@@ -95,6 +97,7 @@ export class RebootLock {
 
   constructor(options: RebootLockOptions) {
     this.#options = options;
+    this.#strays = new Strays(options.port, options.clock);
     this.#book = new SlotBook({
       ...options,
       onChange: () => this.#changed(),
@@ -238,7 +241,9 @@ export class RebootLock {
 
   /** Whoever takes a slot writes before it reads: of those who are too many, the last to write sees all the others. */
   async #check(limits: Limits, signal: AbortSignal): Promise<Attempt> {
-    const listed = (await this.#book.list(signal)).map((slot) => this.#counted(slot));
+    const found = await this.#book.list(signal);
+    await this.#strays.look(found, limits.pool, signal);
+    const listed = found.map((slot) => this.#counted(slot));
     const slot = this.#held?.slot;
     const isListed = listed.some((one) => one.name === slot && isHeldBy(one, this.#options.node));
     if (slot === undefined || !isListed) {
@@ -322,18 +327,19 @@ export class RebootLock {
     return turn && { slot: turn.slot, atMs: Math.max(turn.atMs, this.#notBeforeMs) };
   }
 
-  /** All slots, those that have gone stale as free ones. */
+  /** All slots, those that have gone stale as free ones, and those whose nodes are of our pool as its own. */
   #all(): SeenSlot[] {
     return this.#book.all().map((slot) => this.#counted(slot));
   }
 
   #counted<S extends Slot>(slot: S): S {
-    const { settings, clock, node } = this.#options;
-    const { staleAfterMs } = settings();
+    const { settings, labels, clock, node } = this.#options;
+    const { staleAfterMs, pools } = settings();
+    if (isHeldBy(slot, node)) return slot;
     const seen = this.#book.get(slot.name);
-    if (staleAfterMs === undefined || seen?.resourceVersion !== slot.resourceVersion || isHeldBy(slot, node))
-      return slot;
-    return clock.monotonicMs() - seen.seenAtMs < staleAfterMs ? slot : { ...slot, holder: undefined };
+    const isSeen = staleAfterMs !== undefined && seen?.resourceVersion === slot.resourceVersion;
+    if (isSeen && clock.monotonicMs() - seen.seenAtMs >= staleAfterMs) return { ...slot, holder: undefined };
+    return this.#strays.counted(slot, poolOf(pools, labels()).name, pools);
   }
 
   #ours(): SeenSlot[] {

@@ -46,6 +46,20 @@ export async function countPools(port: Lister, pools: Pools, signal: AbortSignal
   return sizes;
 }
 
+/** Of one node; undefined where there is none of that name. */
+export async function labelsOfNode(
+  port: Lister,
+  name: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  const scope = { fieldSelector: `metadata.name=${name}`, metadataOnly: true };
+  const { items } = await port.list(nodes, scope, ({ metadata }) => labelsOf(metadata), {
+    signal,
+    deadlineMs: listDeadlineMs,
+  });
+  return items[0];
+}
+
 function labelsOf({ labels = {} }: ObjectMeta): ReadonlyMap<string, string> {
   return new Map(Object.entries(labels));
 }

@@ -78,11 +78,10 @@ async function ourLeases(cluster: Cluster, signal: AbortSignal): Promise<readonl
   return found;
 }
 
-/** One that is the chart's goes with the chart. */
+/** Also those that the chart has made: Helm lets them stay. */
 async function ourControls({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {
   const { items } = await port.list(configMaps, controlScope(namespace), ({ metadata }) => metadata, { signal });
-  const ours = items.filter(({ labels }) => labels?.['app.kubernetes.io/managed-by'] !== 'Helm');
-  return ours.map((metadata) => foundObject(configMaps, 'configmap', { metadata }));
+  return items.map((metadata) => foundObject(configMaps, 'configmap', { metadata }));
 }
 
 async function markedLists({ port }: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {

@@ -12,6 +12,7 @@ import { monitoringCrds } from '../harness/monitoringcrds.ts';
 
 const crdPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const imageLists = `${crdPath}/imagelists.eraser.sh`;
+const controlIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/configmaps/nodetender-control`;
 let plane: ControlPlane;
 
 beforeAll(async () => {
@@ -64,7 +65,10 @@ describe.each(helmVersions)('helm %s', (version) => {
     expect(text).toContain('minUnused: 3d');
     await run('uninstall', 'nodetender', into('nodetender'));
     expect((await plane.api.send('GET', imageLists)).status).toBe(200);
-    expect(await leftovers()).toEqual(['customresourcedefinition.apiextensions.k8s.io/imagelists.eraser.sh']);
+    expect(await leftovers()).toEqual([
+      'configmap/nodetender-control',
+      'customresourcedefinition.apiextensions.k8s.io/imagelists.eraser.sh',
+    ]);
   });
 
   it('installs again over the CRD that stayed', async () => {
@@ -84,6 +88,7 @@ describe.each(helmVersions)('helm %s', (version) => {
       await plane.kubectl(...remedy.split(' '));
       expect(await run('install', release, chart, into(namespace))).toContain('STATUS: deployed');
       await run('uninstall', release, into(namespace));
+      await plane.api.delete(controlIn(namespace));
     }
   });
 
@@ -97,6 +102,30 @@ describe.each(helmVersions)('helm %s', (version) => {
     await run('upgrade', 'nodetender', chart, into('nodetender'));
     await run('uninstall', 'arm-nodetender', into('nodetender'));
     await run('uninstall', 'nodetender', into('nodetender'));
+  });
+
+  it('ends no pause: not by force, not by a rollback, not with one release of two, not by installing anew', async () => {
+    const pause = 'nodetender.dev/pause';
+    const force = version === 3 ? ['--force'] : ['--force-replace', '--server-side=false'];
+    const values = valuesArgument({ imageList: { installCRD: false }, nodeSelector: { pool: 'arm' } });
+    const steps = [
+      ['upgrade', 'nodetender', chart, '--set=config.images.minUnused=3d'],
+      ['upgrade', 'nodetender', chart, '--set=config.images.minUnused=4d', ...force],
+      ['rollback', 'nodetender', '1'],
+      ['install', 'arm-nodetender', chart, ...values],
+      ['uninstall', 'nodetender'],
+      ['uninstall', 'arm-nodetender'],
+      ['install', 'nodetender', chart],
+    ];
+    await run('install', 'nodetender', chart, into('nodetender'));
+    await plane.kubectl('annotate', '-n', 'nodetender', 'configmap', 'nodetender-control', `${pause}=incident`);
+    for (const [verb = '', ...rest] of steps) {
+      await run(verb, ...rest, into('nodetender'));
+      const { metadata } = await plane.api.get(controlIn('nodetender'));
+      expect(metadata, [verb, ...rest].join(' ')).toHaveProperty(['annotations', pause], 'incident');
+    }
+    await run('uninstall', 'nodetender', into('nodetender'));
+    await plane.api.delete(controlIn('nodetender'));
   });
 
   it('leaves a CRD that Eraser has installed, and says how to go on', async () => {

@@ -168,11 +168,12 @@ export class CommandsSetting {
     });
   };
 
+  /** As the chart makes it, which lets it stay. */
   readonly createControl = async (namespace: string): Promise<void> => {
     await this.cluster.clients.api.create(`/api/v1/namespaces/${namespace}/configmaps`, {
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name: 'nodetender-control' },
+      metadata: { name: 'nodetender-control', labels: { 'app.kubernetes.io/managed-by': 'Helm' } },
     });
   };
 

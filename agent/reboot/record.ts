@@ -3,7 +3,7 @@ import { annotationPrefix, nodeAnnotations, stateLabel } from '../cluster/names.
 import { decode, type Decoded, maxRequestLength, maxTextLength, shortened } from '../cluster/records.ts';
 import { maxDaemonSets } from './gates/health.ts';
 import { maxGateLength, maxGates } from './machine/moment.ts';
-import { maxPackageLength, maxPackages } from './machine/need.ts';
+import { maxPackageLength, maxPackages, recordableMs } from './machine/need.ts';
 import {
   initialState,
   type LastReboot,
@@ -235,5 +235,6 @@ function isoOrNone(ms: number | undefined): string | undefined {
 }
 
 function iso(ms: number): string {
-  return new Date(ms).toISOString();
+  // Also that of a host whose clock says anything.
+  return new Date(recordableMs(ms)).toISOString();
 }

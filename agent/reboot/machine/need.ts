@@ -73,17 +73,22 @@ function isSameAsBefore({ needWrittenAtMs }: LastReboot, sentinel: WantedSentine
   return sentinel.kind === 'command' || (needWrittenAtMs !== undefined && writtenAt(sentinel) === needWrittenAtMs);
 }
 
-/** Times of a record are of whole milliseconds, and of these years. */
+/** Times of a record are of whole milliseconds, and of these years: others have no form in it that could be read again. */
 const latestMs = Date.UTC(9999, 0, 1);
+
+/** A file may have any time that its file system has room for, and a broken one none. */
+export function recordableMs(ms: number): number {
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, Math.floor(ms)), latestMs);
+}
 
 function writtenAt(sentinel: NonNullable<Observation['sentinel']>): number | undefined {
   if (!sentinel.wanted || sentinel.writtenAtMs === undefined) return undefined;
-  return Math.min(Math.max(0, Math.floor(sentinel.writtenAtMs)), latestMs);
+  return recordableMs(sentinel.writtenAtMs);
 }
 
 function mergedNeed(state: State, sentinel: WantedSentinel, request: string | undefined): Need {
   // Each package run touches the file: the place in the queue stays that of the first.
-  const sinceMs = Math.min(Math.floor(sentinel.sinceMs), state.need?.sinceMs ?? Number.POSITIVE_INFINITY);
+  const sinceMs = Math.min(recordableMs(sentinel.sinceMs), state.need?.sinceMs ?? Number.POSITIVE_INFINITY);
   const packages = sentinel.packages.filter((name) => name.length <= maxPackageLength).slice(0, maxPackages);
   const { kind } = sentinel;
   return { kind, sinceMs, packages, writtenAtMs: writtenAt(sentinel), ...(request === undefined ? {} : { request }) };

@@ -18,6 +18,8 @@ import { defaultSettings } from '../../sim/reboot/settings.ts';
 const nowMs = Date.UTC(2026, 0, 5, 12);
 const agoMs = fc.oneof(fc.integer({ min: 0, max: 120_000 }), fc.integer({ min: 0, max: 3 * 86_400_000 }));
 const wallMs = agoMs.map((ago) => nowMs - ago);
+/** Of a file: before the first year, after the last, of no year, and of none. */
+const oddMs = fc.constantFrom(nowMs + 0.7, -5.5, -99_999_999_999_000, 1e15, 1e18, Number.NaN);
 const word = fc.stringMatching(/^[a-z]{1,8}$/);
 const bootId = fc.constantFrom('boot-1', 'boot-1', 'boot-1', 'boot-2');
 const uid = fc.constantFrom('uid-1', 'uid-1', 'uid-1', 'uid-1', 'uid-2');
@@ -98,10 +100,10 @@ const sentinel: fc.Arbitrary<Observation['sentinel']> = fc.oneof(
     arbitrary: fc.record({
       wanted: fc.constant(true as const),
       kind: fc.constantFrom('sentinel' as const, 'command' as const),
-      sinceMs: wallMs,
+      sinceMs: fc.oneof({ arbitrary: wallMs, weight: 3 }, { arbitrary: oddMs, weight: 1 }),
       settledForMs: mostly(600_000, agoMs),
       // A file may have any time, and a command has none.
-      writtenAtMs: mostly<number | undefined>(nowMs, fc.constantFrom(undefined, nowMs + 0.7, -5.5, 1e18)),
+      writtenAtMs: mostly<number | undefined>(nowMs, optional(oddMs)),
       packages: fc.array(word, { maxLength: 30 }),
     }),
     weight: 4,

@@ -114,6 +114,20 @@ describe('the record of a reboot on the Node', () => {
     });
   });
 
+  it.each([-99_999_999_999_000, -1, 1e15, 1e18, Number.NaN])('is read again where a clock or a file says %d', (ms) => {
+    const odd: State = {
+      ...state,
+      sinceMs: ms,
+      retryAtMs: ms,
+      need: { kind: 'sentinel', sinceMs: ms, writtenAtMs: ms, packages: [] },
+      lastReboot: { bootId: 'boot-0', atMs: ms, judged: true, needWrittenAtMs: ms },
+    };
+    const text = encodeState(odd);
+    const decoded = decodeState(text);
+    expect(decoded).toMatchObject({ ok: true, value: { cordonedByUs: true } });
+    expect(decoded.ok && encodeState(decoded.value)).toBe(text);
+  });
+
   it('of a phase that only a newer agent knows: a request that was done is not done again', () => {
     const text = encodeState(state).replace('"phase":"draining"', '"phase":"dancing"');
     const { state: recovered } = recordedState(nodeWith(text, 'dancing'), 'boot-1', nowMs);

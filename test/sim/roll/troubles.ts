@@ -23,6 +23,10 @@ export interface Scene {
   readonly members: readonly Machine[];
   paused: string | false | undefined;
   slots: number;
+  /** Whether a pool of that many slots is configured; where none is, nodes go one at a time. */
+  hasOwnPools: boolean;
+  /** Whether all nodes are of one pool, whatever is configured. */
+  readonly isOnePool: boolean;
   readonly note: (text: string) => void;
   readonly withdrawBudgets: () => Promise<void>;
   pass(ms: number): Promise<void>;
@@ -210,9 +214,15 @@ export const troubles: readonly Trouble[] = [
     weight: 2,
     happen: (world) => {
       world.slots = world.chance.between(1, 3);
-      for (const machine of world.members) {
-        void world.clock.sleep(world.chance.between(1, 2 * minuteMs)).then(() => world.configure(machine));
-      }
+      configureAll(world);
+    },
+  },
+  {
+    name: 'pools configured, or none any more',
+    happen: (world) => {
+      if (!world.isOnePool) return;
+      world.hasOwnPools = !world.hasOwnPools;
+      configureAll(world);
     },
   },
   {
@@ -277,5 +287,12 @@ async function rewriteRecord(world: Scene, machine: Machine): Promise<void> {
     case undefined:
       world.referee.damaged(machine.name);
       return await world.annotate(machine, nodeAnnotations.rebootStatus, null);
+  }
+}
+
+/** Each agent reads its configuration in its own time. */
+function configureAll(world: Scene): void {
+  for (const machine of world.members) {
+    void world.clock.sleep(world.chance.between(1, 2 * minuteMs)).then(() => world.configure(machine));
   }
 }

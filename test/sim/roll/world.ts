@@ -58,6 +58,8 @@ export class RollWorld implements Scene {
   paused: string | false | undefined = false;
   /** Of the configuration of this moment; each machine reads it in its own time. */
   slots: number;
+  hasOwnPools: boolean;
+  readonly isOnePool: boolean;
   readonly #author: Author = { current: undefined };
   readonly #machines = new Map<string, Machine>();
   readonly #workload: Workload;
@@ -80,6 +82,8 @@ export class RollWorld implements Scene {
       ...kind,
     };
     this.slots = chance.between(1, 2);
+    this.hasOwnPools = this.#kind.hasOwnPools;
+    this.isOnePool = this.#kind.hasOwnPools;
     this.server = new EmulatedApiServer({ clock: this.clock, controllers: true });
     this.server.access.grant('admin');
     this.server.access.grant(agentUser);
@@ -151,10 +155,10 @@ export class RollWorld implements Scene {
 
   /** The agent of this machine reads the configuration anew. */
   configure({ name }: Pick<Machine, 'name'>): void {
-    const slots = this.#kind.hasOwnPools ? this.slots : 1;
+    const slots = this.hasOwnPools ? this.slots : 1;
     this.#configs.set(
       name,
-      configOf(this.#kind.hasOwnPools ? `pools: [{ name: workers, concurrency: ${slots} }]` : 'pools: []'),
+      configOf(this.hasOwnPools ? `pools: [{ name: workers, concurrency: ${slots} }]` : 'pools: []'),
     );
     this.referee.configured(name, slots);
   }
@@ -324,7 +328,7 @@ export class RollWorld implements Scene {
 
   async #addMachine(name: string, index: number): Promise<void> {
     const { chance, clock, tally } = this;
-    const labels: Record<string, string> = !this.#kind.hasOwnPools && index === 0 ? { [controlPlane]: '' } : {};
+    const labels: Record<string, string> = !this.isOnePool && index === 0 ? { [controlPlane]: '' } : {};
     const network = new Network({ machine: name, author: this.#author, faults: tally.faults, chance, clock });
     this.configure({ name });
     const machine = new Machine({

@@ -19,6 +19,17 @@ const slot = 'pool="default",slot="nodetender-default-0",node="web-3"';
 const held = { pool: 'default', slot: 'nodetender-default-0', node: 'web-3' };
 const of = (instance: string): string => `job="nodetender",namespace="nodetender",instance="${instance}"`;
 const agent = (instance: string) => ({ job: 'nodetender', namespace: 'nodetender', instance });
+/** A hundred nodes, of which ten may reboot together. */
+const rollOfTen = (ready: string): Series[] => [
+  ['kube_daemonset_status_desired_number_scheduled{namespace="nodetender",daemonset="nodetender"}', '100x60'],
+  ['kube_daemonset_status_number_ready{namespace="nodetender",daemonset="nodetender"}', ready],
+  ...Array.from({ length: 10 }, (_, n): Series[] =>
+    ['web-1', 'web-2'].map((by) => [
+      `nodetender_lock_held_seconds{pool="default",slot="nodetender-default-${n}",node="db-${n}",${of(by)}}`,
+      '60x60',
+    ]),
+  ).flat(),
+];
 const lastRun = 'nodetender_last_run_end_timestamp_seconds';
 
 export const alertCases: readonly AlertCase[] = [
@@ -168,6 +179,20 @@ export const alertCases: readonly AlertCase[] = [
       ['kube_daemonset_status_desired_number_scheduled{namespace="nodetender",daemonset="other"}', '3x40'],
       ['kube_daemonset_status_number_ready{namespace="nodetender",daemonset="other"}', '2x40'],
     ],
+    quietAt: 14,
+    firesAt: 16,
+    labels: [{ namespace: 'nodetender', daemonset: 'nodetender' }],
+  },
+  {
+    what: 'the nodes of a roll, of which one or the other is always away, are not missing',
+    alert: 'NodetenderAgentMissing',
+    series: rollOfTen(Array.from({ length: 20 }, (_, n) => `${90 + ((n * 7) % 10)} 90 99`).join(' ')),
+    quietAt: 50,
+  },
+  {
+    what: 'one more than reboot is missing',
+    alert: 'NodetenderAgentMissing',
+    series: rollOfTen('89x60'),
     quietAt: 14,
     firesAt: 16,
     labels: [{ namespace: 'nodetender', daemonset: 'nodetender' }],

@@ -1,10 +1,10 @@
-import { backoffMs } from '../../backoff.ts';
 import type { DrainFacts, LockFacts, Reason, Step } from '../state.ts';
 import { stoppedBy } from './cordoned.ts';
 import { fail } from './givingback.ts';
 import { blockersInWords, FRESH_MS, gatesOf, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
 import { gates } from './obstacles.ts';
+import { isRetryDue, retryAtMs } from './retry.ts';
 import { step } from './step.ts';
 
 export function draining(moment: Moment): Step {
@@ -87,14 +87,14 @@ function order(moment: Moment, { slot }: Extract<LockFacts, { kind: 'held' }>): 
 }
 
 function drainAgain(moment: Moment, drain: Extract<DrainFacts, { kind: 'failed' }>): Step {
-  const { state, facts, settings, random } = moment;
+  const { state } = moment;
   const reason = failed(drain);
   if (state.retryAtMs === undefined) {
     const failures = state.failures + 1;
-    const retryAtMs = facts.nowMs + Math.round(backoffMs(settings.backoff, failures, random));
-    return step(moment, { reason, change: { failures, retryAtMs }, untilMs: retryAtMs });
+    const untilMs = retryAtMs(moment, failures);
+    return step(moment, { reason, change: { failures, retryAtMs: untilMs }, untilMs });
   }
-  if (facts.nowMs < state.retryAtMs) return step(moment, { reason, untilMs: state.retryAtMs });
+  if (!isRetryDue(moment)) return step(moment, { reason, untilMs: state.retryAtMs });
   return step(moment, { reason, first: [{ kind: 'stop-drain' }] });
 }
 

@@ -1,6 +1,6 @@
-import { backoffMs } from '../../backoff.ts';
 import type { Effect, Reason, State, Step } from '../state.ts';
 import { hasOurCordon, type Moment } from './moment.ts';
+import { retryAtMs } from './retry.ts';
 import { type Decision, step } from './step.ts';
 
 /** The next step of taking back what was done to the node: the drain, then the cordon and the marks, then the slot. */
@@ -32,10 +32,8 @@ export function backOut(moment: Moment, reason: Reason): Step {
 
 /** Ends the try as failed: what was taken is given back, and the next try waits longer than the last. */
 export function fail(moment: Moment, reason: Reason): Step {
-  const { state, facts, settings, random } = moment;
-  const failures = state.failures + 1;
-  const retryAtMs = facts.nowMs + Math.round(backoffMs(settings.backoff, failures, random));
-  return leave(moment, reason, { phase: 'backing-off', failures, retryAtMs });
+  const failures = moment.state.failures + 1;
+  return leave(moment, reason, { phase: 'backing-off', failures, retryAtMs: retryAtMs(moment, failures) });
 }
 
 function leave(moment: Moment, reason: Reason, into: Partial<State>): Step {

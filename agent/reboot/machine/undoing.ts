@@ -2,13 +2,11 @@ import type { Reason, Step } from '../state.ts';
 import { givingBack } from './givingback.ts';
 import { hasOurCordon, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
+import { isRetryDue } from './retry.ts';
 import { seek } from './seek.ts';
 import { step } from './step.ts';
 import { leftCordoned, toldOfUncordon } from './verifying.ts';
 import { becomeIdle, withoutNeed } from './withoutneed.ts';
-
-/** A clock that has been set back does not lengthen a wait: jitter adds a fifth at most, anything longer is none of ours. */
-const LONGEST_JITTER = 1.2;
 
 export function releasing(moment: Moment): Step {
   const { state, node, facts } = moment;
@@ -29,16 +27,14 @@ export function releasing(moment: Moment): Step {
 }
 
 export function backingOff(moment: Moment): Step {
-  const { state, facts, settings } = moment;
+  const { state } = moment;
   const given = givingBack(moment);
   if (!given.isDone) return step(moment, { ...given, reason: state.reason });
   const wish = wishOf(moment);
   if (wish.kind !== 'wanted') return withoutNeed(moment, wish);
   const { need } = wish;
-  const leftMs = (state.retryAtMs ?? 0) - facts.nowMs;
-  const isDue = leftMs <= 0 || leftMs > settings.backoff.longestMs * LONGEST_JITTER;
   const isAskedAnew = need.request !== undefined && need.request !== state.need?.request;
   // What reboots did not meet has its own time, which wishOf knows.
-  if (isDue || isAskedAnew || state.reason.code === 'ineffective') return seek(moment, need);
+  if (isRetryDue(moment) || isAskedAnew || state.reason.code === 'ineffective') return seek(moment, need);
   return step(moment, { reason: state.reason, untilMs: state.retryAtMs });
 }

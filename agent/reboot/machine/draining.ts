@@ -81,8 +81,8 @@ function order(moment: Moment, { slot }: Extract<LockFacts, { kind: 'held' }>): 
   return step(moment, {
     reason,
     change: { phase: 'rebooting', slot, need, bootId: facts.bootId, retryAtMs: undefined },
-    // People are told of no reboot that the Lease has forbidden.
-    effects: [{ kind: 'confirm', slot }, { kind: 'notify', message: 'reboot', text: reason.text }, { kind: 'reboot' }],
+    confirm: slot,
+    effects: [{ kind: 'notify', message: 'reboot', text: reason.text }, { kind: 'reboot' }],
   });
 }
 

@@ -19,6 +19,8 @@ export interface Decision {
   readonly write?: 'record' | 'cordon' | 'uncordon';
   /** What can be done without the write, and must not wait for it. */
   readonly first?: readonly Effect[];
+  /** After the write, the slot whose Lease has to say yes: nobody is told of what it forbids. */
+  readonly confirm?: string;
   readonly effects?: readonly Effect[];
   readonly untilMs?: number | undefined;
 }
@@ -26,7 +28,7 @@ export interface Decision {
 /** Adds what goes with every decision: the write if the record changes, the Event that tells it, the next look. */
 export function step(moment: Moment, decision: Decision): Step {
   const { state, facts } = moment;
-  const { reason, change, first = [], effects = [] } = decision;
+  const { reason, change, first = [], confirm, effects = [] } = decision;
   const entersPhase = change?.phase !== undefined && change.phase !== state.phase;
   const isPassing = passing.has(reason.code);
   const saysOther = entersPhase || (reason.code !== state.reason.code && !isPassing);
@@ -48,6 +50,7 @@ export function step(moment: Moment, decision: Decision): Step {
     effects: [
       ...first,
       ...(isWritten ? [{ kind: decision.write ?? 'record', state: after } as const] : []),
+      ...(confirm === undefined ? [] : [{ kind: 'confirm', slot: confirm } as const]),
       ...(saysNews ? eventOf(reason) : []),
       ...(saysOther ? problemOf(reason, after.phase) : []),
       ...effects,

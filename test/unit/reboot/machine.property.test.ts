@@ -83,7 +83,7 @@ describe('from any state, by any facts', () => {
       'the record comes first': ({ step, facts }) =>
         kinds(step)[0] === 'record' && step.state.phase === 'rebooting' && step.state.bootId === facts.bootId,
       'nothing but a word to people stands between the last write on the Lease and the order': ({ step }) =>
-        kinds(step).slice(-4).join(' ') === 'confirm notify reboot wait',
+        kinds(step).slice(-5).join(' ') === 'confirm event notify reboot wait',
     });
     expect(found).toBeUndefined();
   });

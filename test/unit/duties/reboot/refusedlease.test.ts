@@ -25,7 +25,10 @@ describe('an API server that refuses the last write on the Lease, and nothing el
       site.admin.list(leases, { namespace: 'default' }, ({ spec }) => spec?.holderIdentity ?? '', {}),
     );
     expect(held.items).toEqual(['']);
-    expect(site.reasons().filter((reason) => reason === 'Rebooting')).toHaveLength(2);
+    expect(site.reasons().filter((reason) => reason === 'RebootNotBegun')).toHaveLength(1);
+    // Of what is forbidden nobody is told as if it were on its way.
+    expect(site.reasons()).not.toContain('Rebooting');
+    expect(site.notes.map(({ event }) => event)).not.toContain('reboot');
     expect(site.reasons().at(-1)).toBe('RebootSlotUnconfirmed');
     expect(site.notes.at(-1)).toMatchObject({
       event: 'problem',
@@ -37,5 +40,6 @@ describe('an API server that refuses the last write on the Lease, and nothing el
     site.server.faults.clear();
     await site.clock.advance(20 * MINUTE_MS);
     expect(site.host.boots).toHaveLength(2);
+    expect(site.reasons().filter((reason) => reason === 'Rebooting')).toHaveLength(1);
   });
 });

@@ -12,6 +12,7 @@ import type { ImageRecord } from '../../../agent/images/inventory.ts';
 import { plan, type Policy } from '../../../agent/images/policy.ts';
 import { parseRule } from '../../../agent/images/rules.ts';
 import { exclusionsUnheard, type NodeFacts, obstacleTo } from '../../../agent/node/obstacle.ts';
+import { slowToEnd } from '../../../agent/reboot/drain/grace.ts';
 import type { Standing } from '../../../agent/reboot/drain/steps.ts';
 import { obstaclesOf, refusalText } from '../../../agent/reboot/drain/wording.ts';
 import { judgePool } from '../../../agent/reboot/lock/poolhealth.ts';
@@ -168,12 +169,18 @@ export function obstaclesOfDrain(): string[] {
     obstaclesOf([{ pod: drainPod('web-0'), standing, askedAtMs: 0 }], budgets).map(({ text }) => text);
   const refused = (why: 'empty-dir' | 'unmanaged'): string =>
     refusalText({ evict: [], warnings: [], left: [], refused: pods.map((pod) => ({ pod, why })) });
+  const slow = slowToEnd([drainPod('web-0', { graceSeconds: 7200 })], {
+    timeoutMs: 1_800_000,
+    podTimeoutMs: undefined,
+    gracePeriodSeconds: undefined,
+  });
   const blocked: Standing = { is: 'blocked', obstacle: 'budget', why: '' };
   return [
     ...textOf(blocked),
     ...textOf(blocked, [budget('web', { allowed: 0, expected: 1, desiredHealthy: 1, healthy: 1 })]),
     ...textOf({ is: 'given-up', obstacle: 'several-budgets', why: '' }, [budget('a'), budget('b')]),
     ...textOf({ is: 'ending' }),
+    slow ?? 'nothing',
     refused('empty-dir'),
     refused('unmanaged'),
   ];

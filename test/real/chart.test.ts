@@ -43,6 +43,7 @@ describe.each(helmVersions)('helm %s', (version) => {
     ['a digest that is none', { image: { digest: 'latest' } }, 'image/digest'],
     ['a Node’s name, which is each pod’s own', { config: { cluster: { nodeName: 'web-1' } } }, "'nodeName'"],
     ['a namespace other than the release’s', { config: { cluster: { namespace: 'kube-system' } } }, "'namespace'"],
+    ['an agent without its cluster', { config: { cluster: { enabled: false } } }, 'config/cluster/enabled'],
     ['a section without a value', { image: null }, "missing property 'image'"],
     ['a text that is needed', { hostMounts: { propagation: null } }, "missing property 'propagation'"],
     ['a number that is needed', { prometheusRule: { slotHeldMinutes: null } }, "missing property 'slotHeldMinutes'"],

@@ -9,6 +9,8 @@ const objects = { type: 'array', items: { type: 'object' } };
 const ownLabels = ['name', 'instance', 'version', 'managed-by'].map((name) => `app.kubernetes.io/${name}`);
 const labels = { ...texts, propertyNames: { not: { enum: [...ownLabels, 'helm.sh/chart'] } } };
 const interval = { type: 'string', pattern: '^([0-9]+(ms|s|m|h))?$', examples: ['30s'] };
+/** `false` is no value of it. */
+const isTrue = { type: 'boolean', const: true };
 
 /** What a default does not tell of its type. */
 const particular: Readonly<Record<string, Schema>> = {
@@ -106,10 +108,14 @@ function typeOf(fallback: unknown): Schema {
   return { type: typeof fallback };
 }
 
-/** Which Node a pod is on, and in which namespace, is not the configuration's to say. */
+/**
+ * Which Node a pod is on, and in which namespace, is not the configuration's to say. Nor that the agent is in no cluster: it would
+ * hear of no hold, no pause and no exclusion list.
+ */
 function ofPods(schema: JsonSchema): JsonSchema {
   const { cluster, ...sections } = schema.properties ?? {};
-  const { nodeName: _, namespace: __, ...properties } = cluster?.properties ?? {};
+  const { nodeName: _, namespace: __, enabled, ...others } = cluster?.properties ?? {};
+  const properties = { enabled: { ...enabled, anyOf: [{ type: 'string', enum: ['auto'] }, isTrue] }, ...others };
   return { ...schema, properties: { ...sections, cluster: { ...cluster, properties } } };
 }
 

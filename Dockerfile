@@ -19,10 +19,11 @@ RUN NODETENDER_VERSION="$VERSION" NODETENDER_COMMIT="$COMMIT" node scripts/bundl
 RUN cp LICENSE /bundle/ && chmod -R a=rX /bundle
 
 # What runs commands on the host, for reboot.method command and reboot.sentinel.command. Of the image's architecture, but only
-# copied: nothing of it runs here.
-FROM ${BUILDER} AS host
+# copied: nothing of it runs here. The platform is said although it is the default: buildah goes on with that of an earlier stage
+# (https://github.com/containers/buildah/issues/4742).
+FROM --platform=$TARGETPLATFORM ${BUILDER} AS host
 
-FROM ${BASE}
+FROM --platform=$TARGETPLATFORM ${BASE}
 ARG VERSION
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="nodetender" \

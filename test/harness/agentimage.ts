@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { makeBase, makeBuilder } from './imagebase.ts';
+import { baseImage, builderImage, writeArchive } from './imagebase.ts';
 
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -71,8 +71,8 @@ async function build({ archive, reference, version, revision }: AgentImage): Pro
   // Another suite may build the same at the same time: the archive appears whole or not at all.
   const unfinished = `${archive}.${process.pid}`;
   try {
-    const base = await makeBase(join(folder, 'base.tar'));
-    const builder = await makeBuilder(join(folder, 'builder.tar'));
+    const base = await writeArchive(join(folder, 'base.tar'), await baseImage());
+    const builder = await writeArchive(join(folder, 'builder.tar'), await builderImage());
     const options = {
       storage: join(folder, 'storage'),
       modules: join(root, 'node_modules'),
@@ -82,18 +82,26 @@ async function build({ archive, reference, version, revision }: AgentImage): Pro
       tag: reference,
       output: `oci-archive:${unfinished}`,
     };
-    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-    await execute(join(root, 'scripts/image'), args, {
-      env: { ...process.env, NODETENDER_COMMIT: revision },
-      timeout: BUILD_DEADLINE_MS,
-      maxBuffer: 16 * 1024 * 1024,
-    });
+    await runImageScript(options, { NODETENDER_COMMIT: revision });
     await rename(unfinished, archive);
     await removeOldArchives();
   } finally {
     await rm(unfinished, { force: true });
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** `scripts/image --NAME VALUE …` */
+export async function runImageScript(
+  options: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string>>,
+): Promise<void> {
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  await execute(join(root, 'scripts/image'), args, {
+    env: { ...process.env, ...environment },
+    timeout: BUILD_DEADLINE_MS,
+    maxBuffer: 16 * 1024 * 1024,
+  });
 }
 
 async function removeOldArchives(): Promise<void> {

@@ -100,6 +100,13 @@ export function helmComponents(version: 3 | 4): string {
   return program;
 }
 
+/** A registry of images and charts, as a path. */
+export function registryComponents(): string {
+  const program = `${real}/registry/usr/bin/docker-registry`;
+  if (!existsSync(program)) throw new Error(`${program} is missing: run scripts/setup-real first`);
+  return program;
+}
+
 export interface PrometheusComponents {
   readonly prometheus: string;
   readonly promtool: string;

@@ -23,16 +23,18 @@ export interface HelmOptions {
   readonly version?: HelmVersion;
   /** The cluster that it talks to, as its administrator. Without one only what asks nobody can be done: template, lint. */
   readonly clients?: Clients;
+  /** Where it keeps what it fetches from a registry. */
+  readonly home?: string;
 }
 
 /** What `helm …` writes to standard output. Rejects where it fails, with what it said. */
 export async function helm(args: readonly string[], options: HelmOptions = {}): Promise<string> {
-  const { version = 4, clients } = options;
+  const { version = 4, clients, home = clients?.folder ?? '/nonexistent' } = options;
   const { stdout } = await execute(helmComponents(version), args, {
     env: {
       PATH: '/usr/bin:/bin',
       // Nothing of the person's own: plugins, repositories, a cluster.
-      HOME: clients?.folder ?? '/nonexistent',
+      HOME: home,
       KUBECONFIG: clients === undefined ? '/nonexistent' : await clients.kubeconfigFile('helm'),
     },
     maxBuffer: 64 * 1024 * 1024,
@@ -56,6 +58,11 @@ export async function renderChart(
     ['template', 'nodetender', chart, '--namespace=nodetender', ...valuesArgument(values), ...args],
     { version },
   );
+  return objectsIn(text);
+}
+
+/** The objects of what helm has rendered. */
+export function objectsIn(text: string): readonly Json[] {
   return parseAllDocuments(text).flatMap((document) => {
     const [problem] = document.errors;
     if (problem !== undefined) throw problem;

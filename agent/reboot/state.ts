@@ -65,7 +65,7 @@ export const reasonCodes = [
   'slot-taken',
   'cordoned',
   'cordon-delay',
-  /** A cordoned node stands still because it cannot know whether it should go on. */
+  /** The node stands still because it cannot know whether it should go on. */
   'facts-missing',
   'hooks-pending',
   'pods-leaving',
@@ -256,8 +256,8 @@ export interface Observation {
     | undefined;
   /** Value of `nodetender.dev/pause` on the control ConfigMap; false where there is none. */
   readonly paused: string | false | undefined;
-  /** For how long what is wanted or paused has not been known, by the monotonic clock; 0 while both are. */
-  readonly blindForMs: number;
+  /** For how long each has not been known, by the monotonic clock; 0 while it is, and of the slots while nobody looks. */
+  readonly unknownForMs: { readonly sentinel: number; readonly pause: number; readonly slots: number };
   /** Since the record was written last, by the monotonic clock; begins anew with each life of the agent. */
   readonly recordedForMs: number;
   /** As of our own last write or later. */

@@ -5,22 +5,24 @@ import { maxRequestLength } from '../../cluster/records.ts';
 import type { Config } from '../../config/load.ts';
 import type { Boot, NeedSource } from '../../host/port.ts';
 import { marksOn } from '../../reboot/marks.ts';
-import type { Observation } from '../../reboot/state.ts';
+import type { LockFacts, Observation } from '../../reboot/state.ts';
 import { windowAt } from '../../reboot/window.ts';
 import type { Lasting } from './lasting.ts';
 
 /** What has been gathered, each from where it is known. */
 export interface Gathered extends Pick<
   Observation,
-  'lock' | 'answers' | 'drain' | 'rebootCall' | 'preparingForShutdown' | 'paused'
+  'answers' | 'drain' | 'rebootCall' | 'preparingForShutdown' | 'paused'
 > {
+  /** Undefined while the Leases are not followed. */
+  readonly lock: { facts(): LockFacts | undefined } | undefined;
   readonly boot: Boot;
   readonly need: NeedSource;
   readonly node: NodeView | undefined;
   /** For how long the Node has been seen Ready in this boot. */
   readonly readyForMs: number;
-  /** Says for how long what it is told has been so. */
-  readonly blindness: Lasting;
+  /** Each says for how long what it is told has been so. */
+  readonly unknown: Readonly<Record<keyof Observation['unknownForMs'], Lasting>>;
   readonly recordedForMs: number;
   readonly config: Pick<Config['reboot'], 'windows' | 'marks'>;
   readonly clock: Clock;
@@ -28,8 +30,9 @@ export interface Gathered extends Pick<
 
 /** The facts of this moment, as the machine is told them. */
 export function observationOf(gathered: Gathered): Observation {
-  const { boot, need, node, readyForMs, blindness, recordedForMs, config, clock } = gathered;
-  const { lock, answers, drain, rebootCall, preparingForShutdown, paused } = gathered;
+  const { boot, need, node, readyForMs, unknown, recordedForMs, config, clock } = gathered;
+  const { answers, drain, rebootCall, preparingForShutdown, paused } = gathered;
+  const lock = gathered.lock?.facts();
   const nowMs = clock.nowMs();
   const sentinel = need.current();
   const { open, reason, changesAtMs } = windowAt(config.windows, nowMs);
@@ -39,7 +42,11 @@ export function observationOf(gathered: Gathered): Observation {
     uptimeMs: boot.uptimeMs,
     sentinel,
     paused,
-    blindForMs: blindness.look(sentinel === undefined || paused === undefined),
+    unknownForMs: {
+      sentinel: unknown.sentinel.look(sentinel === undefined),
+      pause: unknown.pause.look(paused === undefined),
+      slots: unknown.slots.look(gathered.lock !== undefined && lock === undefined),
+    },
     recordedForMs,
     node: node && nodeFacts(node, readyForMs, config.marks.preferNoScheduleTaint),
     lock,

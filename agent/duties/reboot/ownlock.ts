@@ -41,7 +41,15 @@ export class OwnLock {
     if (this.#followed !== undefined && (isOver || this.#followed.uid !== uid)) this.#end();
     if (isOver || this.#followed !== undefined) return;
     const stop = new AbortController();
-    const lock = new RebootLock({ ...this.#options, node: { name: this.#options.nodeName, uid } });
+    const { nodeName, log } = this.#options;
+    const lock = new RebootLock({
+      ...this.#options,
+      node: { name: nodeName, uid },
+      onHealth: (problem) => {
+        if (problem === undefined) log.info('the Leases of slots are followed again');
+        else log.warn({ error: problem }, 'the Leases of slots cannot be followed: none can be taken or given back');
+      },
+    });
     this.#followed = { lock, uid, stop, ended: lock.run(AbortSignal.any([signal, stop.signal])) };
   }
 

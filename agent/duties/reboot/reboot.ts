@@ -87,7 +87,7 @@ export class RebootDuty {
   readonly #asking: Asking;
   readonly #draining: Draining;
   readonly #ready: Lasting;
-  readonly #blindness: Lasting;
+  readonly #unknown: Readonly<Record<'sentinel' | 'pause' | 'slots', Lasting>>;
   readonly #hostGate: HostGate;
   readonly #order: RebootOrder;
   readonly #attempts = new Attempts();
@@ -110,7 +110,7 @@ export class RebootDuty {
     this.#own = new OwnNodeView(node, clock);
     this.#recordedAtMs = clock.monotonicMs();
     this.#ready = new Lasting(clock);
-    this.#blindness = new Lasting(clock);
+    this.#unknown = { sentinel: new Lasting(clock), pause: new Lasting(clock), slots: new Lasting(clock) };
     this.#order = new RebootOrder(options);
     this.#labelGuard = new LabelGuard(clock);
     this.#hostGate = new HostGate({ ...options, reportedBootId: () => this.#own.current?.bootId });
@@ -215,10 +215,10 @@ export class RebootDuty {
       need,
       node,
       readyForMs: this.#ready.look(node?.ready === true && node.bootId === boot.bootId),
-      blindness: this.#blindness,
+      unknown: this.#unknown,
       recordedForMs: clock.monotonicMs() - this.#recordedAtMs,
       paused: paused(),
-      lock: this.#lock.current?.facts(),
+      lock: this.#lock.current,
       answers: this.#asking.answers(),
       drain: this.#draining.facts(),
       rebootCall: this.#order.facts(),

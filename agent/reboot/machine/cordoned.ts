@@ -2,7 +2,7 @@ import type { Reason, Step } from '../state.ts';
 import { backOut, fail } from './givingback.ts';
 import { ASK_EVERY_MS, blockersInWords, freshAnswers, gatesOf, type Moment } from './moment.ts';
 import { wishOf } from './need.ts';
-import { held, outOfTime } from './obstacles.ts';
+import { held, outOfTime, slotsUnread } from './obstacles.ts';
 import { step } from './step.ts';
 
 /** Between the cordon and the drain: load balancers and other workloads get their time. */
@@ -82,21 +82,32 @@ export function stoppedBy(moment: Moment): Step | undefined {
 /** The sentinel of a changed configuration is unseen until it has been looked at. */
 const LEAST_BLINDNESS_MS = 60_000;
 
-/** Not knowing is no reason to go on, and none to go back before it lasts: others wait for the slot, and pods for the node. */
-function standStill(moment: Moment, reason: Reason): Step {
-  const { facts, settings } = moment;
-  if (reason.code !== 'facts-missing') return step(moment, { reason });
-  const leftMs = Math.max(settings.gatesPatienceMs, LEAST_BLINDNESS_MS) - facts.blindForMs;
-  return leftMs > 0 ? step(moment, { reason, untilMs: facts.nowMs + leftMs }) : fail(moment, reason);
+interface UnknownFact {
+  readonly reason: Reason;
+  readonly forMs: number;
 }
 
-function unknownFact({ facts }: Moment, isBlind: boolean): Reason | undefined {
-  // Without the API server nothing can be told either.
-  if (facts.lock === undefined) {
-    return { code: 'unknown-facts', text: 'it is not known whether the slot is still held' };
+/** Not knowing is no reason to go on, and none to go back before it lasts: others wait for the slot, and pods for the node. */
+function standStill(moment: Moment, { reason, forMs }: UnknownFact): Step {
+  const { facts, settings } = moment;
+  if (reason.code !== 'facts-missing') return step(moment, { reason });
+  const leftMs = Math.max(settings.gatesPatienceMs, LEAST_BLINDNESS_MS) - forMs;
+  if (leftMs <= 0) return fail(moment, reason);
+  const first = facts.drain.kind === 'running' ? [{ kind: 'stop-drain' } as const] : [];
+  return step(moment, { first, reason, untilMs: facts.nowMs + leftMs });
+}
+
+function unknownFact(moment: Moment, isBlind: boolean): UnknownFact | undefined {
+  const { lock, paused, unknownForMs } = moment.facts;
+  if (lock === undefined) {
+    const briefly: Reason = { code: 'unknown-facts', text: 'it is not known whether the slot is still held' };
+    return { reason: slotsUnread(moment)?.reason ?? briefly, forMs: unknownForMs.slots };
   }
-  if (facts.paused === undefined) {
-    return { code: 'facts-missing', text: 'it is not known whether all nodes are paused', gates: ['pause'] };
+  if (paused === undefined) {
+    const text = 'it is not known whether all nodes are paused';
+    return { reason: { code: 'facts-missing', text, gates: ['pause'] }, forMs: unknownForMs.pause };
   }
-  return isBlind ? { code: 'facts-missing', text: 'the sentinel cannot be seen', gates: ['sentinel'] } : undefined;
+  if (!isBlind) return undefined;
+  const text = 'the sentinel cannot be seen';
+  return { reason: { code: 'facts-missing', text, gates: ['sentinel'] }, forMs: unknownForMs.sentinel };
 }

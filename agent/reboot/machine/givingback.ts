@@ -1,11 +1,16 @@
 import type { Effect, Reason, State, Step } from '../state.ts';
 import { hasOurCordon, type Moment } from './moment.ts';
+import { slotsUnread } from './obstacles.ts';
 import { retryAtMs } from './retry.ts';
 import { type Decision, step } from './step.ts';
 
 /** The next step of taking back what was done to the node: the drain, then the cordon and the marks, then the slot. */
 export type GivingBack =
-  | (Pick<Decision, 'first' | 'write' | 'change' | 'effects'> & { readonly isDone: false })
+  | (Pick<Decision, 'first' | 'write' | 'change' | 'effects'> & {
+      readonly isDone: false;
+      /** Why it does not come to its end. */
+      readonly obstacle?: Reason | undefined;
+    })
   /** Nothing of ours is left; all of it is known. */
   | { readonly isDone: true };
 
@@ -18,7 +23,7 @@ export function givingBack(moment: Moment): GivingBack {
     return { isDone: false, write, change: { cordonedByUs: false, marks: [] }, effects: release(facts.lock) };
   }
   if (facts.lock?.kind === 'none') return { isDone: true };
-  return { isDone: false, effects: release(facts.lock) };
+  return { isDone: false, effects: release(facts.lock), obstacle: slotsUnread(moment)?.reason };
 }
 
 export function release(lock: Moment['facts']['lock']): Effect[] {

@@ -17,6 +17,7 @@ export function obstacleTo(moment: Moment, need: Need, maxAgeMs: number): Obstac
     settling(moment) ??
     tooSoon(moment, need) ??
     outsideWindow(moment, need) ??
+    slotsUnread(moment) ??
     gates(moment, { maxAgeMs })
   );
 }
@@ -52,6 +53,16 @@ export function gates(moment: Moment, freshness: Freshness): Obstacle | undefine
   const untilMs = moment.facts.nowMs + freshness.maxAgeMs - answers.answeredAgoMs + 1;
   const text = `blocked by ${blockersInWords(answers)}`;
   return { reason: { code: 'gate-blocks', text, gates: gatesOf(answers) }, untilMs };
+}
+
+/** A list takes a second. What fails for so long, while the Node can be read and written, is refused by a Role or by a webhook. */
+const SLOTS_UNREAD_MS = 5 * 60_000;
+
+/** Nobody knows who holds the slots, and it will not pass by itself. */
+export function slotsUnread({ facts }: Moment): Obstacle | undefined {
+  if (facts.lock !== undefined || facts.unknownForMs.slots < SLOTS_UNREAD_MS) return undefined;
+  const text = 'the Leases cannot be read, so it is not known who holds the slots';
+  return { reason: { code: 'facts-missing', text, gates: ['leases'] } };
 }
 
 /** Only a sentinel settles: a request is what it is. */

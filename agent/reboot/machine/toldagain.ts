@@ -27,6 +27,9 @@ export function isToldAgain({ state, facts }: Moment, { code, text, gates }: Rea
   if (spoken.has(code)) return before !== now;
   const namesOther = !isDeepStrictEqual(gates, state.reason.gates);
   if (!inTheWay.has(code)) return namesOther;
+  const known = state.reason.gates ?? [];
+  // All that is in the way now is another matter than what the record says.
+  if (known.length > 0 && gates?.every((gate) => !known.includes(gate)) === true) return true;
   return facts.recordedForMs >= TOLD_AGAIN_AFTER_MS && (namesOther || namesIn(before) !== namesIn(now));
 }
 

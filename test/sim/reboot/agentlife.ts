@@ -74,7 +74,8 @@ export function observe(around: Surroundings, life: AgentLife, nowMs: number, of
     uptimeMs: nowMs - host.bootedAtMs,
     sentinel: sentinelFacts(around, nowMs, offsetMs),
     paused,
-    blindForMs: nowMs - (life.blindSinceMs ?? nowMs),
+    // The Leases are known by a watch, which outlives an API server that does not answer.
+    unknownForMs: { sentinel: nowMs - (life.blindSinceMs ?? nowMs), pause: 0, slots: 0 },
     recordedForMs: nowMs - life.recordedAtMs,
     node: {
       uid: `node-${node.uid}`,

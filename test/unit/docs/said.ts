@@ -117,7 +117,7 @@ const facts: Observation = {
   uptimeMs: DAY_MS,
   sentinel,
   paused: false,
-  blindForMs: 0,
+  unknownForMs: { sentinel: 0, pause: 0, slots: 0 },
   recordedForMs: 0,
   node: usualNode,
   lock: { kind: 'none', turn: false, waitingFor: '' },

@@ -138,7 +138,7 @@ export const anyFacts: fc.Arbitrary<Observation> = fc.record({
   uptimeMs: mostly(7_200_000, agoMs),
   sentinel,
   paused: mostly<string | false | undefined>(false, fc.constantFrom('why', undefined)),
-  blindForMs: agoMs,
+  unknownForMs: fc.record({ sentinel: agoMs, pause: agoMs, slots: agoMs }),
   recordedForMs: agoMs,
   node: optional(node),
   lock,

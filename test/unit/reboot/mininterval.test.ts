@@ -21,7 +21,7 @@ function stepAfter(uptimeMs: number, request?: string): Step {
       packages: [],
     },
     paused: false,
-    blindForMs: 0,
+    unknownForMs: { sentinel: 0, pause: 0, slots: 0 },
     recordedForMs: 0,
     node: {
       uid: 'uid-1',

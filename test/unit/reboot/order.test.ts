@@ -42,7 +42,7 @@ const facts: Observation = {
     packages: [],
   },
   paused: false,
-  blindForMs: 0,
+  unknownForMs: { sentinel: 0, pause: 0, slots: 0 },
   recordedForMs: 0,
   node,
   lock: { kind: 'held', slot: 'nodetender-default-0', heldForMs: 40_000, checked: true, surplus: [] },

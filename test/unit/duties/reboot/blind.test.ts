@@ -42,4 +42,99 @@ describe('a cordoned node whose agent no longer sees what is wanted', () => {
     await site.clock.advance(5 * MINUTE_MS);
     expect(site.host.boots).toHaveLength(2);
   });
+
+  it('has all of that time for each fact: one that nobody needed to see counts for none', async () => {
+    site = await OneNode.start(hooks);
+    site.need.problem = new ClusterError('cluster/timeout', 'the command did not end');
+    await site.clock.advance(60 * MINUTE_MS);
+    await site.annotate({ 'nodetender.dev/reboot': 'please' });
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(state()).toBe('cordoned');
+    site.paused = undefined;
+    await site.clock.advance(9 * MINUTE_MS);
+    expect(state()).toBe('cordoned');
+    await site.clock.advance(3 * MINUTE_MS);
+    expect(state()).toBe('backing-off');
+  });
+
+  it('evicts no more pods until it sees it again', async () => {
+    site = await OneNode.start('  drain: { timeout: 6h, podTimeout: 6h }\n');
+    await site.runPod('slow', {}, { terminationGracePeriodSeconds: 3_600 });
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    expect(state()).toBe('draining');
+    site.need.problem = new ClusterError('cluster/timeout', 'the command did not end');
+    await site.clock.advance(MINUTE_MS);
+    await site.runPod('late');
+    await site.clock.advance(3 * MINUTE_MS);
+    expect(site.hasPod('late')).toBe(true);
+    site.need.problem = undefined;
+    await site.clock.advance(2 * MINUTE_MS);
+    expect(site.hasPod('late')).toBe(false);
+  });
+});
+
+describe('a node whose agent may not read the Leases', () => {
+  let site: OneNode;
+  afterEach(() => site.stop());
+
+  const DAY_MS = 24 * 60 * MINUTE_MS;
+  const allButLeases = [
+    {
+      verbs: ['*'],
+      groups: ['*'],
+      resources: ['nodes', 'nodes/status', 'pods', 'pods/eviction', 'daemonsets', 'poddisruptionbudgets'],
+    },
+  ];
+  const state = (): string | undefined => site.node().metadata.labels?.['nodetender.dev/state'];
+  const blocked = async (): Promise<string | undefined> =>
+    await site.metric('nodetender_reboot_blocked{gate="leases"}');
+  const forbid = (): void => site.server.access.grant('agent', allButLeases);
+
+  it('says so where it is cordoned, and takes pods again', async () => {
+    site = await OneNode.start(hooks);
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    expect(state()).toBe('cordoned');
+    forbid();
+    site.restart();
+    await site.clock.advance(7 * MINUTE_MS);
+    expect([state(), await blocked(), site.reasons().at(-1)]).toEqual(['cordoned', '1', 'RebootFactsMissing']);
+    await site.clock.advance(4 * MINUTE_MS);
+    expect(state()).toBe('backing-off');
+    expect(site.node().spec?.unschedulable).toBeUndefined();
+    expect(site.notes.at(-1)).toMatchObject({ event: 'problem', reason: expect.stringContaining('Leases') });
+  });
+
+  it('says so where it has rebooted and cannot hand on, and does it as soon as it can', async () => {
+    site = await OneNode.start();
+    site.host.subscribe((host) => {
+      if (host === 'down') forbid();
+    });
+    site.need.want();
+    await site.clock.advance(30 * MINUTE_MS);
+    expect(site.node().spec?.unschedulable).toBeUndefined();
+    expect([state(), await blocked(), site.reasons().slice(-2)]).toEqual([
+      'releasing',
+      '1',
+      ['RebootDone', 'RebootFactsMissing'],
+    ]);
+    await site.clock.advance(DAY_MS);
+    expect(site.reasons().filter((reason) => reason === 'RebootFactsMissing')).toHaveLength(1);
+    site.server.access.grant('agent');
+    await site.clock.advance(5 * MINUTE_MS);
+    expect([state(), site.holder()]).toEqual([undefined, '']);
+  });
+
+  it('says so where it waits, and goes on as soon as it can', async () => {
+    site = await OneNode.start();
+    forbid();
+    site.restart();
+    site.need.want();
+    await site.clock.advance(10 * MINUTE_MS);
+    expect([state(), await blocked(), site.reasons().at(-1)]).toEqual(['wanted', '1', 'RebootFactsMissing']);
+    site.server.access.grant('agent');
+    await site.clock.advance(10 * MINUTE_MS);
+    expect(site.host.boots).toHaveLength(2);
+  });
 });

@@ -1,7 +1,7 @@
 import { KubernetesClient } from '../../../../agent/cluster/client.ts';
 import { stateLabel } from '../../../../agent/cluster/names.ts';
 import { OwnNode } from '../../../../agent/cluster/node.ts';
-import { type NodeObject, nodes, type PodObject, pods } from '../../../../agent/cluster/objects.ts';
+import { type LeaseObject, type NodeObject, nodes, type PodObject, pods } from '../../../../agent/cluster/objects.ts';
 import type { KubernetesPort } from '../../../../agent/cluster/port.ts';
 import { parseConfig } from '../../../../agent/config/load.ts';
 import { RebootDuty, type RebootEvent } from '../../../../agent/duties/reboot/reboot.ts';
@@ -40,7 +40,7 @@ export class OneNode {
   readonly requests: string[] = [];
   /** The Node each time that its state has changed, by that state. */
   readonly seen = new Map<string, NodeObject>();
-  paused: string | false = false;
+  paused: string | false | undefined = false;
   config = parseConfig(quick, 'test').reboot;
   #life: AbortController | undefined;
 
@@ -80,6 +80,12 @@ export class OneNode {
   stop(): void {
     this.#life?.abort();
     this.#life = undefined;
+  }
+
+  /** The agent alone. */
+  restart(): void {
+    this.stop();
+    this.#startAgent();
   }
 
   get uid(): string {
@@ -126,6 +132,20 @@ export class OneNode {
     const body = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
     const target = { namespace: 'default', name: podName };
     await this.clock.run(this.admin.patch(pods, target, { type: 'merge', body, subresource: 'status' }));
+  }
+
+  hasPod(podName: string): boolean {
+    return this.server.store.get(this.server.resource('pods'), 'default', podName) !== undefined;
+  }
+
+  /** Of the one slot; empty where it is free. */
+  holder(): string {
+    const found = this.server.store.get(
+      this.server.resource('leases', 'coordination.k8s.io'),
+      'default',
+      'nodetender-default-0',
+    ) as LeaseObject | undefined;
+    return found?.spec?.holderIdentity ?? '';
   }
 
   /** One series of the metrics; undefined where it is not on the page. */

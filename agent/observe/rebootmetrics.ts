@@ -183,7 +183,7 @@ function gauges(registry: Registry) {
     phaseSince: gauge('reboot_phase_since_timestamp_seconds', 'When that phase began.'),
     blocked: gauge(
       'reboot_blocked',
-      '1 for each gate that is in the way of a reboot: hold, pause, settle, min-interval, window, slot, host, inhibitors, pool-health, pods, prometheus, drain, budget, the name of a hook.',
+      '1 for each gate that is in the way of a reboot: hold, pause, sentinel, leases, settle, min-interval, window, slot, host, inhibitors, pool-health, pods, prometheus, drain, budget, the name of a hook.',
       'gate',
     ),
     unhealthy: gauge(

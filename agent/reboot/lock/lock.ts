@@ -56,6 +56,11 @@ export interface LockSettings {
   readonly staleAfterMs: number | undefined;
 }
 
+/** Those of this node, and the configuration that they were read from. */
+interface OwnLimits extends Limits {
+  readonly configured: Pools;
+}
+
 /** What came of an attempt to get a slot. */
 export type Attempt =
   | { readonly kind: 'acquired'; readonly slot: string }
@@ -145,7 +150,7 @@ export class RebootLock {
       return {
         kind: 'none',
         turn: this.#dueTurn() !== undefined,
-        waitingFor: describeWait(shortage(this.#all(), limits), limits),
+        waitingFor: describeWait(shortage(this.#all(limits), limits), limits),
       };
     }
     const { slot, sinceMs, checked } = this.#held;
@@ -198,7 +203,7 @@ export class RebootLock {
       {
         name,
         body: (known) => takenBody(known, pool, node, clock.nowMs()),
-        mayWrite: (known) => known === undefined || this.#counted(known).holder === undefined,
+        mayWrite: (known) => known === undefined || this.#freed(known).holder === undefined,
         isDone: (known) => known !== undefined && isHeldBy(known, node),
       },
       signal,
@@ -240,10 +245,10 @@ export class RebootLock {
   }
 
   /** Whoever takes a slot writes before it reads: of those who are too many, the last to write sees all the others. */
-  async #check(limits: Limits, signal: AbortSignal): Promise<Attempt> {
+  async #check(limits: OwnLimits, signal: AbortSignal): Promise<Attempt> {
     const found = await this.#book.list(signal);
     await this.#strays.look(found, limits.pool, signal);
-    const listed = found.map((slot) => this.#counted(slot));
+    const listed = found.map((slot) => this.#counted(slot, limits));
     const slot = this.#held?.slot;
     const isListed = listed.some((one) => one.name === slot && isHeldBy(one, this.#options.node));
     if (slot === undefined || !isListed) {
@@ -290,7 +295,7 @@ export class RebootLock {
     try {
       const waiting = (await listWaiting(port, queuedSince, signal)).filter((one) => one.name !== node.name);
       const counts = slotCounts(pools, this.#poolSizes?.sizes ?? new Map());
-      return successors(waiting, pools, roomAfter(slot, this.#all(), pools, counts));
+      return successors(waiting, pools, roomAfter(slot, this.#all(this.#limits()), pools, counts));
     } catch (error) {
       if (signal.aborted) throw error;
       log.warn(
@@ -301,8 +306,8 @@ export class RebootLock {
     }
   }
 
-  #notYet(limits: Limits): Attempt {
-    const missing = shortage(this.#all(), limits);
+  #notYet(limits: OwnLimits): Attempt {
+    const missing = shortage(this.#all(limits), limits);
     if (missing !== undefined) return { kind: 'refused', code: missing.code, text: describeWait(missing, limits) };
     return { kind: 'refused', code: 'not-our-turn', text: 'others are named to take it first' };
   }
@@ -315,7 +320,7 @@ export class RebootLock {
   /** Undefined while there is no room for one more. */
   #turn(): Turn | undefined {
     const limits = this.#limits();
-    const all = this.#all();
+    const all = this.#all(limits);
     const nowMs = this.#options.clock.monotonicMs();
     if (shortage(all, limits) !== undefined) {
       this.#opening = undefined;
@@ -327,31 +332,36 @@ export class RebootLock {
     return turn && { slot: turn.slot, atMs: Math.max(turn.atMs, this.#notBeforeMs) };
   }
 
-  /** All slots, those that have gone stale as free ones, and those whose nodes are of our pool as its own. */
-  #all(): SeenSlot[] {
-    return this.#book.all().map((slot) => this.#counted(slot));
+  #all(limits: OwnLimits): SeenSlot[] {
+    return this.#book.all().map((slot) => this.#counted(slot, limits));
   }
 
-  #counted<S extends Slot>(slot: S): S {
-    const { settings, labels, clock, node } = this.#options;
-    const { staleAfterMs, pools } = settings();
-    if (isHeldBy(slot, node)) return slot;
+  /** As the budget has it. The configuration may change while others are listed: one and the same for all that is compared. */
+  #counted<S extends Slot>(slot: S, { pool, configured }: OwnLimits): S {
+    return this.#strays.counted(this.#freed(slot), pool, configured);
+  }
+
+  /** One that has gone stale as a free one. */
+  #freed<S extends Slot>(slot: S): S {
+    const { settings, clock, node } = this.#options;
+    const { staleAfterMs } = settings();
     const seen = this.#book.get(slot.name);
-    const isSeen = staleAfterMs !== undefined && seen?.resourceVersion === slot.resourceVersion;
-    if (isSeen && clock.monotonicMs() - seen.seenAtMs >= staleAfterMs) return { ...slot, holder: undefined };
-    return this.#strays.counted(slot, poolOf(pools, labels()).name, pools);
+    if (staleAfterMs === undefined || seen?.resourceVersion !== slot.resourceVersion || isHeldBy(slot, node))
+      return slot;
+    return clock.monotonicMs() - seen.seenAtMs < staleAfterMs ? slot : { ...slot, holder: undefined };
   }
 
   #ours(): SeenSlot[] {
     return this.#book.all().filter((slot) => isHeldBy(slot, this.#options.node));
   }
 
-  #limits(): Limits {
+  #limits(): OwnLimits {
     const { settings, labels } = this.#options;
     const { pools } = settings();
     const pool = poolOf(pools, labels());
     const slots = slotsOf(pool, this.#poolSizes?.sizes.get(pool.name) ?? 0);
-    return { pool: pool.name, slots, cap: pools.cap, pools: new Set(pools.list.map(({ name }) => name)) };
+    const names = new Set(pools.list.map(({ name }) => name));
+    return { pool: pool.name, slots, cap: pools.cap, pools: names, configured: pools };
   }
 
   async #learnPoolSizes(maxAgeMs: number, signal: AbortSignal): Promise<void> {

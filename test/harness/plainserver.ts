@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
 export interface Received {
@@ -17,11 +18,19 @@ export class PlainServer {
   /** For the next requests, one each; then `reply`. */
   readonly replies: ((response: ServerResponse) => void)[] = [];
   reply: (response: ServerResponse) => void = (response) => response.end('ok');
+  /** What it says as a proxy to CONNECT; nothing when empty. */
+  replyToConnect = '';
+  readonly #tunnels = new Set<Duplex>();
   readonly #server: Server;
 
   private constructor(server: Server) {
     this.#server = server;
     server.on('request', (request, response) => void this.#answer(request, response));
+    server.on('connect', ({ url = '', headers }, socket) => {
+      this.received.push({ method: 'CONNECT', url, headers, body: '' });
+      this.#tunnels.add(socket.on('error', () => undefined));
+      if (this.replyToConnect !== '') socket.end(this.replyToConnect);
+    });
   }
 
   static async start(): Promise<PlainServer> {
@@ -38,6 +47,7 @@ export class PlainServer {
 
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
+    for (const socket of this.#tunnels) socket.destroy();
     this.#server.close();
     await once(this.#server, 'close');
   }

@@ -82,3 +82,42 @@ describe('an exchange', () => {
     await expect(ask('/secret')).rejects.toMatchObject({ code: 'web/unreachable' });
   });
 });
+
+describe('behind a proxy', () => {
+  const elsewhere = new URL('http://hooks.example/secret');
+  const request = { method: 'POST', url: elsewhere, body: 'x' } as const;
+  const through = async (env: NodeJS.ProcessEnv, url = elsewhere) =>
+    await exchange({ ...request, url }, { deadlineMs: 1000, maxBytes: 100, clock, signal: stop.signal }, env);
+
+  it('sends it there, as the environment says', async () => {
+    const proxy = `http://user:password@${server.host}`;
+    expect(await through({ HTTP_PROXY: proxy })).toMatchObject({ status: 200 });
+    expect(server.received).toMatchObject([{ method: 'POST', url: elsewhere.href, body: 'x' }]);
+    const tls = new URL('https://hooks.example/secret');
+    server.replyToConnect = 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n';
+    const refusal: unknown = await through({ https_proxy: proxy }, tls).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'web/unreachable', message: expect.stringContaining('407') });
+    expect(String(refusal)).not.toMatch(/secret|password/);
+    expect(server.received.at(-1)).toMatchObject({ method: 'CONNECT', url: 'hooks.example:443' });
+  });
+
+  it('reaches without it what NO_PROXY names', async () => {
+    const url = new URL(`http://${server.host}/direct`);
+    const env = { HTTP_PROXY: 'http://127.0.0.1:1', NO_PROXY: '.svc,127.0.0.1' };
+    expect(await through(env, url)).toMatchObject({ status: 200 });
+    expect(server.received).toMatchObject([{ url: '/direct' }]);
+  });
+
+  it('gives up a proxy that never answers', async () => {
+    server.replyToConnect = '';
+    const asked = through({ HTTPS_PROXY: `http://${server.host}` }, new URL('https://hooks.example/'));
+    await expect(clock.run(asked)).rejects.toMatchObject({ code: 'web/deadline' });
+  });
+
+  it('tells of one that cannot be without its password', async () => {
+    await expect(through({ HTTP_PROXY: 'http://user:password@a proxy' })).rejects.toMatchObject({
+      code: 'web/unreachable',
+      message: expect.not.stringContaining('password'),
+    });
+  });
+});

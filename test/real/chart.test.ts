@@ -1,10 +1,15 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
 import { describe, expect, it } from 'vitest';
 
 import { parseConfig } from '../../agent/config/load.ts';
 import { permissionsListed } from '../harness/permissions.ts';
 import { chartCases } from '../harness/chartcases.ts';
 import type { Json } from '../harness/api.ts';
-import { chart, helm, helmVersions, objectOf, renderChart, valuesArgument } from '../harness/helm.ts';
+import { chart, helm, helmVersions, objectOf, objectsIn, renderChart, valuesArgument } from '../harness/helm.ts';
+import { textOfPage } from '../harness/page.ts';
 
 /** The agent's configuration among what the chart makes. */
 function configOf(objects: readonly Json[]): ReturnType<typeof parseConfig> {
@@ -145,6 +150,17 @@ describe('the permissions', () => {
     expect(await bound({}, openShift)).toContain(role);
     expect(await bound({ rbac: { privilegedSCC: false } }, openShift)).not.toContain(role);
     expect(await bound({}, [])).not.toContain(role);
+  });
+
+  it('of both kinds are in plain objects with the option for OpenShift that the README names', async () => {
+    const manifest = fileURLToPath(new URL('../../scripts/manifest', import.meta.url));
+    const [, option = ''] = /OpenShift needs [^.]*?`(--[^`]+)`/s.exec(textOfPage('../README.md')) ?? [];
+    const { stdout } = await promisify(execFile)(manifest, option.split(' '));
+    const objects = objectsIn(stdout);
+    expect(permissionsOf(objects)).toContain('delete coordination.k8s.io/leases in nodetender');
+    expect(objectOf(objects, 'RoleBinding', 'nodetender-scc')).toMatchObject({
+      roleRef: { name: 'system:openshift:scc:privileged' },
+    });
   });
 
   it('are all bound to the agent’s account', async () => {

@@ -137,7 +137,10 @@ export const beyond: readonly Try[] = [
     what: 'add any other taint to its own Node',
     send: node(own, taints(['dedicated', 'NoSchedule'], ['node.kubernetes.io/out-of-service', 'NoExecute'])),
   },
-  { what: 'take any other taint off its own Node', send: node(own, taints([earlierTaint, 'PreferNoSchedule'])) },
+  {
+    what: 'take a taint NoSchedule or NoExecute off its own Node',
+    send: node(own, taints([earlierTaint, 'PreferNoSchedule'])),
+  },
   { what: 'set `spec.providerID` of its own Node', send: node(own, { spec: { providerID: 'x://y' } }) },
   { what: 'add a finalizer to its own Node', send: node(own, { metadata: { finalizers: ['example.com/x'] } }) },
   {
@@ -173,7 +176,7 @@ export const granted: readonly Try[] = [
     }),
   },
   {
-    what: 'take off the taint that its record names, as the configuration may name another by now',
+    what: 'take off the taint PreferNoSchedule that its record names, which it writes itself',
     send: node(own, taints(['dedicated', 'NoSchedule'])),
   },
   { what: 'take off the votes of hooks', send: node(own, annotation('example.com/voted', null)) },

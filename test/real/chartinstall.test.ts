@@ -122,7 +122,7 @@ describe.each(helmVersions)('helm %s', (version) => {
     for (const [verb = '', ...rest] of steps) {
       await run(verb, ...rest, into('nodetender'));
       const { metadata } = await plane.api.get(controlIn('nodetender'));
-      expect(metadata, [verb, ...rest].join(' ')).toHaveProperty(['annotations', pause], 'incident');
+      expect({ after: [verb, ...rest], metadata }).toHaveProperty(['metadata', 'annotations', pause], 'incident');
     }
     await run('uninstall', 'nodetender', into('nodetender'));
     await plane.api.delete(controlIn('nodetender'));

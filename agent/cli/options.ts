@@ -61,7 +61,7 @@ export function addClusterOptions(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'default: the files that KUBECONFIG names, then ~/.kube/config')
     .option('--context <name>', "default: the kubeconfig's current context")
-    .option('-n, --namespace <name>', "the agents' namespace; default: where the ConfigMap nodetender-control is");
+    .option('-n, --namespace <name>', "the agents' namespace; default: looked for in all");
 }
 
 /** Which nodes, beside those that are named. */

@@ -91,11 +91,12 @@ export const alertCases: readonly AlertCase[] = [
     labels: [agent('web-1')],
   },
   {
-    what: 'a host that asks for a reboot after each of its reboots, but none that has rebooted twice',
+    what: 'a host that asks for a reboot after each of its reboots, but none that has rebooted twice; the first of all does not count',
     alert: 'NodetenderRebootsAgainAndAgain',
     series: [
       [`nodetender_last_reboot_timestamp_seconds{${of('web-1')}}`, '0x60 4000x60 8000x60 12000x60 16000x60'],
       [`nodetender_last_reboot_timestamp_seconds{${of('web-2')}}`, '0x60 4000x60 8000x180'],
+      [`nodetender_last_reboot_timestamp_seconds{${of('web-3')}}`, '_x60 4000x60 8000x60 12000x60 16000x60'],
     ],
     quietAt: 240,
     firesAt: 246,

@@ -60,6 +60,16 @@ export const chartCases: Readonly<Record<string, Json>> = {
       egress: [{ ports: [{ port: 6443, protocol: 'TCP' }] }],
     },
   },
+  'one label in several places': {
+    commonLabels: { team: 'platform', 'eraser.sh/exclude.list': 'no' },
+    podLabels: { team: 'nodes' },
+    podAnnotations: { 'kubectl.kubernetes.io/default-container': 'sidecar' },
+    podMonitor: { enabled: true, labels: { team: 'metrics' } },
+    serviceMonitor: { enabled: true, labels: { team: 'metrics' } },
+    prometheusRule: { enabled: true, labels: { team: 'metrics' } },
+    dashboard: { enabled: true, labels: { team: 'metrics' } },
+    systemExclusion: { create: true },
+  },
   'names and accounts of their own': {
     fullnameOverride: 'tender-of-nodes',
     serviceAccount: { create: false, name: 'robot' },

@@ -115,6 +115,22 @@ describe('a change of the configuration', () => {
   });
 });
 
+it('a label of one object wins over the same label of all', async () => {
+  const objects = await renderChart(chartCases['one label in several places']);
+  const teamOf = (kind: string): unknown => ((objectOf(objects, kind)['metadata'] as Json)['labels'] as Json)['team'];
+  expect(['DaemonSet', 'PodMonitor', 'ServiceMonitor', 'PrometheusRule'].map(teamOf)).toEqual([
+    'platform',
+    'metrics',
+    'metrics',
+    'metrics',
+  ]);
+  const { metadata } = (objectOf(objects, 'DaemonSet')['spec'] as { template: Json }).template;
+  expect(metadata).toMatchObject({
+    labels: { team: 'nodes' },
+    annotations: { 'kubectl.kubernetes.io/default-container': 'sidecar' },
+  });
+});
+
 describe('the permissions', () => {
   const own = { nodetender: 'nodetender', 'kube-system': 'kube-system', default: 'default' };
 

@@ -36,6 +36,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/* Those and others, which win: a key that stood twice is refused by kustomize. */}}
+{{- define "nodetender.labelsAnd" -}}
+{{ toYaml (mergeOverwrite (include "nodetender.labels" (first .) | fromYaml) (last . | default dict)) }}
+{{- end -}}
+
+{{/* As with labels, but for what the chart alone knows. */}}
+{{- define "nodetender.podAnnotations" -}}
+{{- $host := include "nodetender.host" . | fromYaml -}}
+{{- $annotations := dict "kubectl.kubernetes.io/default-container" "agent" -}}
+{{- if and $host.rebootEnabled (not $host.privileged) (not (include "nodetender.hasAppArmorField" .)) -}}
+{{- $_ := set $annotations "container.apparmor.security.beta.kubernetes.io/agent" "unconfined" -}}
+{{- end -}}
+{{- $_ := mergeOverwrite $annotations (.Values.podAnnotations | default dict) -}}
+{{- /* The running agent takes up most changes of its configuration by itself; pods are replaced only for those that it cannot. */ -}}
+{{- $_ := set $annotations "nodetender.dev/read-at-start" (include "nodetender.readAtStart" . | sha256sum | trunc 16) -}}
+{{ toYaml $annotations }}
+{{- end -}}
+
 {{- define "nodetender.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

@@ -58,6 +58,13 @@ describe.each(helmVersions)('helm %s', (version) => {
     await expect(renderChart(values, { version })).rejects.toThrow(new RegExp(name.replaceAll('/', '[./]')));
   });
 
+  it('refuses the values of an older chart, in the words that the page on troubleshooting quotes', async () => {
+    const older = { resourceQuota: null, rbac: { privilegedSCC: null } };
+    const quoted = textOfPage('troubleshooting.md').match(/(?<=`)at '[^`]*': missing property '[^`]+(?=`)/g) ?? [];
+    expect(quoted).toHaveLength(2);
+    for (const text of quoted) await expect(renderChart(older, { version })).rejects.toThrow(text);
+  });
+
   it('refuses watermarks where it is not known which disk is meant, and says what to do', async () => {
     const unknown = {
       runtime: { endpoint: 'unix:///run/own/containerd.sock' },

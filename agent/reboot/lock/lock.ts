@@ -10,8 +10,9 @@ import type { LockFacts } from '../state.ts';
 import { excess, type Limits, shortage, type Shortage } from './budget.ts';
 import type { Hint } from './hint.ts';
 import type { ObservedSlot } from './holders.ts';
-import { countPools, listWaiting } from './nodelists.ts';
+import { listWaiting } from './nodelists.ts';
 import { poolOf, type Pools, slotsOf } from './pools.ts';
+import { PoolSizes } from './poolsizes.ts';
 import {
   confirmedBody,
   freedBody,
@@ -73,7 +74,7 @@ export type Attempt =
 /** After more were held than may be: everybody who saw it gave back, and must not come back together. */
 const againBackoff: Backoff = { firstMs: 4_000, longestMs: 60_000 };
 
-/** The size of a pool changes seldom, and only a percentage depends on it: a list of all nodes that is rarely worth its price. */
+/** How old the sizes of pools may be. */
 const poolSizesForMs = { attempt: 60_000, waiting: 3_600_000 };
 
 /** What neither a watch nor a turn tells: a changed configuration, a slot gone stale. */
@@ -87,6 +88,7 @@ export class RebootLock {
   readonly #options: RebootLockOptions;
   readonly #book: SlotBook;
   readonly #strays: Strays;
+  readonly #poolSizes: PoolSizes;
   readonly #bell = new Bell();
   #opening: Opening | undefined;
   /** Room that comes after this has been given back by somebody. */
@@ -98,11 +100,11 @@ export class RebootLock {
   #running: AbortSignal | undefined;
   /** Monotonic. */
   #notBeforeMs = 0;
-  #poolSizes: { readonly sizes: ReadonlyMap<string, number>; readonly asOfMs: number } | undefined;
 
   constructor(options: RebootLockOptions) {
     this.#options = options;
     this.#strays = new Strays(options.port, options.clock);
+    this.#poolSizes = new PoolSizes(options.port, options.clock);
     this.#book = new SlotBook({
       ...options,
       onChange: () => this.#changed(),
@@ -138,7 +140,7 @@ export class RebootLock {
   poolSlots(): number | undefined {
     const { settings, labels } = this.#options;
     const pool = poolOf(settings().pools, labels());
-    const size = this.#poolSizes?.sizes.get(pool.name);
+    const size = this.#poolSizes.of(pool.name);
     return 'percent' in pool.concurrency && size === undefined ? undefined : slotsOf(pool, size ?? 0);
   }
 
@@ -165,6 +167,9 @@ export class RebootLock {
    */
   async acquire(signal: AbortSignal): Promise<Attempt> {
     await this.#learnPoolSizes(poolSizesForMs.attempt, signal);
+    // To look costs less than to take a slot, and to give it back because of what is seen then.
+    const look = { pool: this.#limits().pool, anew: false };
+    if (this.#held === undefined) await this.#strays.look(this.#book.all(), look, signal);
     const limits = this.#limits();
     const inHand = this.#held?.slot;
     const slot = inHand ?? this.#dueTurn()?.slot;
@@ -175,7 +180,18 @@ export class RebootLock {
       const text = known === undefined ? `Lease ${slot} is gone` : describeHolder(known);
       return { kind: 'refused', code: 'lost-race', text };
     }
-    return await this.#check(limits, signal);
+    try {
+      return await this.#check(limits, signal);
+    } catch (error) {
+      if (!signal.aborted) await this.#backOut(slot, signal);
+      throw error;
+    }
+  }
+
+  /** A slot of which nobody can say whether it may be kept is not kept from the others. What stood in the way of the list is what is told. */
+  async #backOut(slot: string, signal: AbortSignal): Promise<void> {
+    this.#comeBackLater();
+    await this.#free(slot, undefined, signal).catch(() => undefined);
   }
 
   /** One more write on the Lease, on condition that it is still ours. Throws `lock/lost` or ClusterError: no reboot then. */
@@ -247,7 +263,7 @@ export class RebootLock {
   /** Whoever takes a slot writes before it reads: of those who are too many, the last to write sees all the others. */
   async #check(limits: OwnLimits, signal: AbortSignal): Promise<Attempt> {
     const found = await this.#book.list(signal);
-    await this.#strays.look(found, limits.pool, signal);
+    await this.#strays.look(found, { pool: limits.pool, anew: true }, signal);
     const listed = found.map((slot) => this.#counted(slot, limits));
     const slot = this.#held?.slot;
     const isListed = listed.some((one) => one.name === slot && isHeldBy(one, this.#options.node));
@@ -294,7 +310,7 @@ export class RebootLock {
     const { pools } = settings();
     try {
       const waiting = (await listWaiting(port, queuedSince, signal)).filter((one) => one.name !== node.name);
-      const counts = slotCounts(pools, this.#poolSizes?.sizes ?? new Map());
+      const counts = slotCounts(pools, this.#poolSizes.all());
       return successors(waiting, pools, roomAfter(slot, this.#all(this.#limits()), pools, counts));
     } catch (error) {
       if (signal.aborted) throw error;
@@ -359,20 +375,14 @@ export class RebootLock {
     const { settings, labels } = this.#options;
     const { pools } = settings();
     const pool = poolOf(pools, labels());
-    const slots = slotsOf(pool, this.#poolSizes?.sizes.get(pool.name) ?? 0);
+    const slots = slotsOf(pool, this.#poolSizes.of(pool.name) ?? 0);
     const names = new Set(pools.list.map(({ name }) => name));
     return { pool: pool.name, slots, cap: pools.cap, pools: names, configured: pools };
   }
 
   async #learnPoolSizes(maxAgeMs: number, signal: AbortSignal): Promise<void> {
-    const { settings, labels, port, clock } = this.#options;
-    const { pools } = settings();
-    const asOfMs = clock.monotonicMs();
-    const isKnown = this.#poolSizes !== undefined && asOfMs - this.#poolSizes.asOfMs < maxAgeMs;
-    if (isKnown || !('percent' in poolOf(pools, labels()).concurrency)) return;
-    // Where it fails, it is not tried again at once.
-    this.#poolSizes = { sizes: this.#poolSizes?.sizes ?? new Map(), asOfMs };
-    this.#poolSizes = { sizes: await countPools(port, pools, signal), asOfMs };
+    const { settings, labels } = this.#options;
+    await this.#poolSizes.learn(settings().pools, labels(), { maxAgeMs, signal });
   }
 
   #changed(): void {

@@ -24,19 +24,25 @@ export class Strays {
     this.#clock = clock;
   }
 
-  /** Looks at the nodes that hold slots of other pools, one after the other: there are as many as may be away. Throws ClusterError. */
-  async look(listed: readonly Slot[], pool: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Looks at the nodes that hold slots of other pools, one after the other: there are as many as may be away. At those that are
+   * remembered only where it is to be `anew`. Throws ClusterError.
+   */
+  async look(
+    listed: readonly Slot[],
+    { pool, anew }: { readonly pool: string; readonly anew: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
     const names = new Set(listed.map(({ name }) => name));
     for (const name of this.#holders.keys()) if (!names.has(name)) this.#holders.delete(name);
     for (const slot of listed) {
       const node = slot.holder?.node ?? '';
-      if (node === '' || slot.pool === pool || this.#labelsOf(slot) !== undefined) continue;
+      if (node === '' || slot.pool === pool || (!anew && this.#labelsOf(slot) !== undefined)) continue;
       const asOfMs = this.#clock.monotonicMs();
       const labels = await labelsOfNode(this.#port, node, signal);
       // With a Node that is gone its Lease goes, too.
-      if (labels !== undefined) {
-        this.#holders.set(slot.name, { resourceVersion: slot.resourceVersion, asOfMs, labels });
-      }
+      if (labels === undefined) this.#holders.delete(slot.name);
+      else this.#holders.set(slot.name, { resourceVersion: slot.resourceVersion, asOfMs, labels });
     }
   }
 

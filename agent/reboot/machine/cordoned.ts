@@ -93,8 +93,11 @@ function standStill(moment: Moment, { reason, forMs }: UnknownFact): Step {
   if (reason.code !== 'facts-missing') return step(moment, { reason });
   const leftMs = Math.max(settings.gatesPatienceMs, LEAST_BLINDNESS_MS) - forMs;
   if (leftMs <= 0) return fail(moment, reason);
-  const first = facts.drain.kind === 'running' ? [{ kind: 'stop-drain' } as const] : [];
-  return step(moment, { first, reason, untilMs: facts.nowMs + leftMs });
+  // What is seen again in a moment costs no drain; what is not must not cost any more pods.
+  const mayRunForMs = LEAST_BLINDNESS_MS - forMs;
+  if (facts.drain.kind !== 'running') return step(moment, { reason, untilMs: facts.nowMs + leftMs });
+  if (mayRunForMs > 0) return step(moment, { reason, untilMs: facts.nowMs + mayRunForMs });
+  return step(moment, { first: [{ kind: 'stop-drain' }], reason, untilMs: facts.nowMs + leftMs });
 }
 
 function unknownFact(moment: Moment, isBlind: boolean): UnknownFact | undefined {

@@ -6,11 +6,7 @@ import { type Decision, step } from './step.ts';
 
 /** The next step of taking back what was done to the node: the drain, then the cordon and the marks, then the slot. */
 export type GivingBack =
-  | (Pick<Decision, 'first' | 'write' | 'change' | 'effects'> & {
-      readonly isDone: false;
-      /** Why it does not come to its end. */
-      readonly obstacle?: Reason | undefined;
-    })
+  | (Pick<Decision, 'first' | 'write' | 'change' | 'effects' | 'obstacle'> & { readonly isDone: false })
   /** Nothing of ours is left; all of it is known. */
   | { readonly isDone: true };
 

@@ -13,6 +13,8 @@ const passing: ReadonlySet<ReasonCode> = new Set(['nothing-wanted', 'unknown-fac
 /** What a phase decides; `step` makes a Step of it. */
 export interface Decision {
   readonly reason: Reason;
+  /** What keeps it from its end: told and counted, while the record goes on to say what has led here. */
+  readonly obstacle?: Reason | undefined;
   /** Fields of the record as they are to be; where none of them differs, nothing is written. */
   readonly change?: Partial<State> | undefined;
   /** Which of the three writes carries the change. */
@@ -28,7 +30,7 @@ export interface Decision {
 /** Adds what goes with every decision: the write if the record changes, the Event that tells it, the next look. */
 export function step(moment: Moment, decision: Decision): Step {
   const { state, facts } = moment;
-  const { reason, change, first = [], confirm, effects = [] } = decision;
+  const { reason, obstacle, change, first = [], confirm, effects = [] } = decision;
   const entersPhase = change?.phase !== undefined && change.phase !== state.phase;
   const isPassing = passing.has(reason.code);
   const saysOther = entersPhase || (reason.code !== state.reason.code && !isPassing);
@@ -46,12 +48,13 @@ export function step(moment: Moment, decision: Decision): Step {
   const untilMs = Math.min(decision.untilMs ?? Number.POSITIVE_INFINITY, facts.nowMs + LOOK_MS);
   return {
     state: isWritten ? after : state,
-    reason,
+    reason: obstacle ?? reason,
     effects: [
       ...first,
       ...(isWritten ? [{ kind: decision.write ?? 'record', state: after } as const] : []),
       ...(confirm === undefined ? [] : [{ kind: 'confirm', slot: confirm } as const]),
       ...(saysNews ? eventOf(reason) : []),
+      ...(obstacle === undefined ? [] : eventOf(obstacle)),
       ...(saysOther ? problemOf(reason, after.phase) : []),
       ...effects,
       { kind: 'wait', untilMs: Math.max(untilMs, facts.nowMs) },

@@ -19,6 +19,8 @@ const inTheWay: ReadonlySet<ReasonCode> = new Set([
 
 /** In a workload that is rolled out the names change by the minute; each telling is a write of the Node and an Event. */
 const TOLD_AGAIN_AFTER_MS = 10 * 60_000;
+/** Two may be in the way in turns. */
+const REPLACED_AFTER_MS = 2 * 60_000;
 
 /** Whether what stands in the record of the same reason names something that is no longer in the way, or misses what is. */
 export function isToldAgain({ state, facts }: Moment, { code, text, gates }: Reason): boolean {
@@ -29,8 +31,9 @@ export function isToldAgain({ state, facts }: Moment, { code, text, gates }: Rea
   if (!inTheWay.has(code)) return namesOther;
   const known = state.reason.gates ?? [];
   // All that is in the way now is another matter than what the record says.
-  if (known.length > 0 && gates?.every((gate) => !known.includes(gate)) === true) return true;
-  return facts.recordedForMs >= TOLD_AGAIN_AFTER_MS && (namesOther || namesIn(before) !== namesIn(now));
+  const isReplaced = known.length > 0 && gates?.every((gate) => !known.includes(gate)) === true;
+  if (facts.recordedForMs < (isReplaced ? REPLACED_AFTER_MS : TOLD_AGAIN_AFTER_MS)) return false;
+  return namesOther || namesIn(before) !== namesIn(now);
 }
 
 const number = /^[\d.,:%]+$/;

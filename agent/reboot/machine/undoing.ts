@@ -19,7 +19,7 @@ export function releasing(moment: Moment): Step {
     const effects = [...(given.effects ?? []), ...toldOfUncordon(given.write)];
     return step(moment, { ...given, reason: resumed, effects });
   }
-  if (!given.isDone) return step(moment, { ...given, reason: given.obstacle ?? state.reason });
+  if (!given.isDone) return step(moment, { ...given, reason: state.reason });
   const reason: Reason = isProven
     ? { code: 'nothing-wanted', text: 'rebooted, well, and handed on' }
     : { code: 'nothing-wanted', text: `gave back what it had taken: ${state.reason.text}` };
@@ -29,7 +29,7 @@ export function releasing(moment: Moment): Step {
 export function backingOff(moment: Moment): Step {
   const { state } = moment;
   const given = givingBack(moment);
-  if (!given.isDone) return step(moment, { ...given, reason: given.obstacle ?? state.reason });
+  if (!given.isDone) return step(moment, { ...given, reason: state.reason });
   const wish = wishOf(moment);
   if (wish.kind !== 'wanted') return withoutNeed(moment, wish);
   const { need } = wish;

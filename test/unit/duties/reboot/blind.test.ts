@@ -64,13 +64,35 @@ describe('a cordoned node whose agent no longer sees what is wanted', () => {
     await site.clock.advance(MINUTE_MS);
     expect(state()).toBe('draining');
     site.need.problem = new ClusterError('cluster/timeout', 'the command did not end');
-    await site.clock.advance(MINUTE_MS);
+    await site.clock.advance(2 * MINUTE_MS);
     await site.runPod('late');
     await site.clock.advance(3 * MINUTE_MS);
     expect(site.hasPod('late')).toBe(true);
     site.need.problem = undefined;
     await site.clock.advance(2 * MINUTE_MS);
     expect(site.hasPod('late')).toBe(false);
+  });
+});
+
+describe('a drain whose need is seen now and then', () => {
+  let site: OneNode;
+  afterEach(() => site.stop());
+
+  it.each([10, 90])('ends in its time all the same, in turns of %i s', async (turnSeconds) => {
+    site = await OneNode.start('  drain: { timeout: 5m }\n');
+    await site.runPod('slow', {}, { terminationGracePeriodSeconds: 36_000 });
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    const told = site.events.length;
+    for (let passed = 0; passed < 600; passed += turnSeconds) {
+      const isSeen = (passed / turnSeconds) % 2 === 1;
+      site.need.problem = isSeen ? undefined : new ClusterError('cluster/timeout', 'the command did not end');
+      await site.annotate({ 'example.com/turn': String(passed) });
+      await site.clock.advance(turnSeconds * 1_000);
+    }
+    expect(site.node().spec?.unschedulable).toBeUndefined();
+    expect(site.holder()).toBe('');
+    expect(site.events.length - told).toBeLessThan(50);
   });
 });
 
@@ -89,6 +111,10 @@ describe('a node whose agent may not read the Leases', () => {
   const state = (): string | undefined => site.node().metadata.labels?.['nodetender.dev/state'];
   const blocked = async (): Promise<string | undefined> =>
     await site.metric('nodetender_reboot_blocked{gate="leases"}');
+  const recorded = (): unknown => {
+    const record = site.node().metadata.annotations?.['nodetender.dev/reboot-status'] ?? '{}';
+    return (JSON.parse(record) as { reason?: { code?: string } }).reason?.code;
+  };
   const forbid = (): void => site.server.access.grant('agent', allButLeases);
 
   it('says so where it is cordoned, and takes pods again', async () => {
@@ -117,13 +143,37 @@ describe('a node whose agent may not read the Leases', () => {
     expect([state(), await blocked(), site.reasons().slice(-2)]).toEqual([
       'releasing',
       '1',
-      ['RebootDone', 'RebootFactsMissing'],
+      ['RebootFactsMissing', 'RebootFactsMissing'],
     ]);
     await site.clock.advance(DAY_MS);
-    expect(site.reasons().filter((reason) => reason === 'RebootFactsMissing')).toHaveLength(1);
+    // What is told again under the same identity is one Event.
+    const missing = site.events.filter(({ reason }) => reason === 'RebootFactsMissing');
+    expect(new Set(missing.map(({ identity }) => identity)).size).toBe(1);
+    expect(recorded()).toBe('proven');
     site.server.access.grant('agent');
     await site.clock.advance(5 * MINUTE_MS);
-    expect([state(), site.holder()]).toEqual([undefined, '']);
+    expect([state(), site.holder(), await blocked()]).toEqual([undefined, '', undefined]);
+  });
+
+  it('remembers why the try before has failed', async () => {
+    site = await OneNode.start('  drain: { timeout: 1m }\n  backoff: { first: 3h, longest: 6h }\n');
+    await site.runPod('slow', {}, { terminationGracePeriodSeconds: 3_600 });
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    const isRelease = { resource: 'leases', verb: 'patch' };
+    site.server.faults.add({
+      matches: ({ resource, verb }) => resource === isRelease.resource && verb === isRelease.verb,
+      refuse: { status: 403 },
+    });
+    await site.clock.advance(2 * MINUTE_MS);
+    forbid();
+    site.restart();
+    await site.clock.advance(8 * MINUTE_MS);
+    expect([state(), await blocked()]).toEqual(['backing-off', '1']);
+    site.server.faults.clear();
+    site.server.access.grant('agent');
+    await site.clock.advance(3 * MINUTE_MS);
+    expect([recorded(), site.holder(), await blocked()]).toEqual(['drain-failed', '', undefined]);
   });
 
   it('says so where it waits, and goes on as soon as it can', async () => {

@@ -63,7 +63,7 @@ describe('taking a slot', () => {
 
   it('has it in hand, unchecked, when the API server goes away between the write and the list', async () => {
     const lock = await cluster.lock('a');
-    cluster.server.faults.add({ matches: ({ verb }) => verb === 'list', refuse: { status: 503 } });
+    cluster.server.faults.add({ matches: ({ verb }) => verb !== 'create', refuse: { status: 503 } });
     await expect(cluster.clock.run(lock.acquire(signal))).rejects.toMatchObject({ code: 'cluster/unavailable' });
     expect(lock.facts()).toMatchObject({ kind: 'held', checked: false });
     cluster.server.faults.clear();

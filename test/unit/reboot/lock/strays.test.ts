@@ -17,6 +17,11 @@ describe('a pool that changes while a node is away', () => {
   const signal = AbortSignal.timeout(60_000);
   afterEach(() => cluster.stop.abort());
 
+  const intoWeb = async (name: string): Promise<void> => {
+    const body = { metadata: { labels: { pool: 'web' } } };
+    await cluster.admin.patch(nodes, { name }, { type: 'merge', body });
+  };
+
   it('is not entered by another when it is configured: the node that is away is one of its own', async () => {
     cluster = new LockCluster();
     const [a, b] = [await cluster.lock('a', { recorded: defaultSlot }), await cluster.lock('b')];
@@ -38,7 +43,21 @@ describe('a pool that changes while a node is away', () => {
     const a = await cluster.lock('a');
     const b = await cluster.lock('b', { labels: { pool: 'web' } });
     await a.acquire(signal);
-    await cluster.admin.patch(nodes, { name: 'a' }, { type: 'merge', body: { metadata: { labels: { pool: 'web' } } } });
+    await intoWeb('a');
+    await cluster.clock.advance(minuteMs);
+    expect(await b.acquire(signal)).toMatchObject({ kind: 'refused', code: 'pool-full' });
+  });
+
+  it('is judged by the labels of that moment, whatever they were at the try before', async () => {
+    cluster = new LockCluster();
+    cluster.pools = poolsOf([web]);
+    const [a, b] = [await cluster.lock('a'), await cluster.lock('b', { labels: { pool: 'web' } })];
+    await a.acquire(signal);
+    await cluster.clock.advance(minuteMs);
+    await b.acquire(signal);
+    await b.release(webSlot, signal);
+    await cluster.clock.advance(minuteMs);
+    await intoWeb('a');
     await cluster.clock.advance(minuteMs);
     expect(await b.acquire(signal)).toMatchObject({ kind: 'refused', code: 'pool-full' });
   });
@@ -52,21 +71,36 @@ describe('a pool that changes while a node is away', () => {
     expect(await b.acquire(signal)).toEqual({ kind: 'acquired', slot: webSlot });
   });
 
-  it('is not tried for again and again: what was found is remembered until that slot changes hands', async () => {
+  it('costs no write while somebody of another slot stays away, and is entered when he is back', async () => {
     cluster = new LockCluster();
     const [a, b] = [await cluster.lock('a', { recorded: defaultSlot }), await cluster.lock('b')];
     await a.acquire(signal);
     cluster.pools = poolsOf([everyNode]);
     await cluster.clock.advance(minuteMs);
-    await b.acquire(signal);
     const writes = cluster.writes();
-    for (let round = 0; round < 5; round += 1) {
+    for (let minute = 0; minute < 60; minute += 1) {
+      const facts = b.facts();
+      if (facts?.kind === 'none' && facts.turn) expect(await b.acquire(signal)).toMatchObject({ kind: 'refused' });
       await cluster.clock.advance(minuteMs);
-      expect(await b.acquire(signal)).toMatchObject({ kind: 'refused', code: 'pool-full' });
     }
     expect(cluster.writes()).toBe(writes);
     await a.release(defaultSlot, signal);
     await cluster.clock.advance(minuteMs);
     expect(await b.acquire(signal)).toEqual({ kind: 'acquired', slot: webSlot });
+  });
+});
+
+describe('a slot that was taken where the Leases cannot be listed', () => {
+  it('goes back: nobody can say whether it may be kept, and others wait for it', async () => {
+    const cluster = new LockCluster();
+    const b = await cluster.lock('b');
+    cluster.server.faults.add({
+      matches: ({ resource, verb }) => resource === 'leases' && verb === 'list',
+      refuse: { status: 403 },
+    });
+    await expect(b.acquire(AbortSignal.timeout(60_000))).rejects.toMatchObject({ code: 'cluster/forbidden' });
+    expect(cluster.holder(defaultSlot)).toBe('');
+    expect(b.facts()).toMatchObject({ kind: 'none', turn: false });
+    cluster.stop.abort();
   });
 });

@@ -6,7 +6,7 @@ import { eachOf } from './eachof.ts';
 import { exitStatus, type Host } from './host.ts';
 import type { ClusterOptions } from './options.ts';
 import { printable } from './table.ts';
-import { agentsLeft, type FoundObject, objectsFound } from './uninstallobjects.ts';
+import { agentProblems, type FoundObject, objectsFound } from './uninstallobjects.ts';
 import {
   conditionsPatch,
   describeRemoval,
@@ -23,8 +23,6 @@ export interface UninstallOptions extends ClusterOptions {
 
 /** Each but the first follows a write of somebody else, most often the kubelet's, which comes every few seconds at most. */
 const maxAttempts = 5;
-/** More agents than that are no news. */
-const maxQuoted = 5;
 
 const stays = `note: what stays are ImageLists and their CRD (kubectl delete crd imagelists.eraser.sh), Events until they expire, and on each
 host the state directory, /var/lib/nodetender unless configured, and the directory nodetender beside the runtime's images
@@ -34,13 +32,13 @@ host the state directory, /var/lib/nodetender unless configured, and the directo
 export async function uninstallCommand(options: UninstallOptions, host: Host): Promise<number> {
   return await withCluster(options, async (cluster) => {
     const { terminal, stop } = host;
-    const [agents, objects, listed] = await Promise.all([
-      agentsLeft(cluster, stop),
+    const [ofAgents, objects, listed] = await Promise.all([
+      agentProblems(cluster, stop),
       objectsFound(cluster, stop),
       cluster.port.list(nodes, {}, nodeRemoval, { signal: stop }),
     ]);
     const removals = listed.items.filter((removal) => !isNothing(removal) || removal.underWay !== undefined);
-    const problems = [...agentProblem(agents), ...removals.flatMap(rebootProblem)];
+    const problems = [...ofAgents, ...removals.flatMap(rebootProblem)];
     const isRefused = problems.length > 0 && options.force !== true;
     for (const problem of problems) terminal.err(`${isRefused ? 'error' : 'note'}: ${printable(problem)}\n`);
     if (isRefused && options.dryRun !== true) {
@@ -54,14 +52,6 @@ export async function uninstallCommand(options: UninstallOptions, host: Host): P
     terminal.err(stays);
     return isRefused ? exitStatus.failed : exitStatus.done;
   });
-}
-
-function agentProblem(agents: readonly string[]): readonly string[] {
-  if (agents.length === 0) return [];
-  const more = agents.length > maxQuoted ? ` and ${agents.length - maxQuoted} more` : '';
-  return [
-    `agents are still there, and would write again what is removed: ${agents.slice(0, maxQuoted).join(', ')}${more}. Uninstall the chart first (helm uninstall), and wait until its pods are gone`,
-  ];
 }
 
 function rebootProblem({ name, underWay }: NodeRemoval): readonly string[] {

@@ -25,17 +25,49 @@ export interface FoundObject {
 const chartLabel = 'app.kubernetes.io/name=nodetender';
 /** The kubelets' Leases are there, by the names of Nodes, which may begin as ours do. */
 const nodeLeases = 'kube-node-lease';
+/** More agents than that are no news. */
+const maxQuoted = 5;
 
-/** Agents that are still there, as `daemonset/nodetender in kube-system`. They would write again what is removed. */
-export async function agentsLeft({ port, namespace }: Cluster, signal: AbortSignal): Promise<readonly string[]> {
-  const scope = { namespace, labelSelector: chartLabel, metadataOnly: true };
-  const found = async (resource: Resource, kind: string): Promise<readonly string[]> =>
-    (
-      await port.list(resource, scope, ({ metadata }) => `${kind}/${metadata.name} in ${metadata.namespace ?? ''}`, {
-        signal,
-      })
-    ).items;
-  return (await Promise.all([found(daemonSets, 'daemonset'), found(pods, 'pod')])).flat();
+interface AgentsLeft {
+  /** As `daemonset/nodetender in kube-system`. */
+  readonly found: readonly string[];
+  /** Why other namespaces than the given one were not looked into; undefined: all were. */
+  readonly unseen: string | undefined;
+}
+
+/**
+ * Agents that are still there, and those that may be. They are looked for in all namespaces, also where one is given: what they
+ * work on are the cluster's Nodes. Throws `usage`.
+ */
+export async function agentProblems(cluster: Cluster, signal: AbortSignal): Promise<readonly string[]> {
+  const kinds = [agentsAs(daemonSets, 'daemonset', cluster, signal), agentsAs(pods, 'pod', cluster, signal)];
+  const left = await Promise.all(kinds);
+  const found = left.flatMap((kind) => kind.found);
+  const unseen = left.find((kind) => kind.unseen !== undefined)?.unseen;
+  const more = found.length > maxQuoted ? ` and ${found.length - maxQuoted} more` : '';
+  const there = `agents are still there, and would write again what is removed: ${found.slice(0, maxQuoted).join(', ')}${more}. Uninstall the chart first (helm uninstall), and wait until its pods are gone`;
+  const unsure = `agents were looked for in namespace ${cluster.namespace} alone, and any other would lose its holds and write again what is removed: ${unseen}`;
+  return [...(found.length === 0 ? [] : [there]), ...(unseen === undefined ? [] : [unsure])];
+}
+
+async function agentsAs(
+  resource: Resource,
+  kind: string,
+  { port, namespace }: Cluster,
+  signal: AbortSignal,
+): Promise<AgentsLeft> {
+  const foundIn = async (where: string | undefined): Promise<readonly string[]> => {
+    const scope = { namespace: where, labelSelector: chartLabel, metadataOnly: true };
+    const title = ({ metadata }: KubernetesObject): string => `${kind}/${metadata.name} in ${metadata.namespace ?? ''}`;
+    return (await port.list(resource, scope, title, { signal })).items;
+  };
+  try {
+    return { found: await foundIn(undefined), unseen: undefined };
+  } catch (error) {
+    if (!isNodetenderError(error, 'cluster/forbidden')) throw error;
+    if (namespace === undefined) throw namespaceWanted(error);
+    return { found: await foundIn(namespace), unseen: messageOf(error) };
+  }
 }
 
 /** Leases and the ConfigMap of the pause, which go, and ImageLists, which stay without our annotations. Throws `usage`. */
@@ -45,12 +77,16 @@ export async function objectsFound(cluster: Cluster, signal: AbortSignal): Promi
     return (await Promise.all(found)).flat();
   } catch (error) {
     if (cluster.namespace !== undefined || !isNodetenderError(error, 'cluster/forbidden')) throw error;
-    throw new NodetenderError(
-      'usage',
-      `cannot look into all namespaces; name the agents' with --namespace (${messageOf(error)})`,
-      { cause: error },
-    );
+    throw namespaceWanted(error);
   }
+}
+
+function namespaceWanted(error: unknown): NodetenderError {
+  return new NodetenderError(
+    'usage',
+    `cannot look into all namespaces; name the agents' with --namespace (${messageOf(error)})`,
+    { cause: error },
+  );
 }
 
 async function ourLeases(cluster: Cluster, signal: AbortSignal): Promise<readonly FoundObject[]> {

@@ -7,12 +7,14 @@ import type { CommandsSetting } from './setting.ts';
 export function describeUninstall(the: CommandsSetting): void {
   const { run, annotate, record, takeSlot, createControl, pauseIn } = the;
   const need: Need = { kind: 'sentinel', sinceMs: Date.now(), packages: [] };
-  const pods = '/api/v1/namespaces/default/pods';
+  const podsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/pods`;
   const agentPod = 'nodetender-x';
 
   afterEach(async () => {
     const { api } = the.cluster.clients;
-    await api.delete(`${pods}/${agentPod}`, { gracePeriodSeconds: 0 });
+    for (const namespace of ['default', 'kube-system']) {
+      await api.delete(`${podsIn(namespace)}/${agentPod}`, { gracePeriodSeconds: 0 });
+    }
     await api.delete(`${the.leases}/nodetender-imagelist`);
     await api.delete(`${the.leases}/other`);
   });
@@ -140,21 +142,26 @@ export function describeUninstall(the: CommandsSetting): void {
       expect([forced.status, await leaseNames()]).toEqual([0, []]);
     });
 
-    it('refuses while agents are there, which would write it again', async () => {
+    it.each([
+      ['default', []],
+      ['kube-system', []],
+      ['kube-system', ['-n', 'default']],
+    ])('refuses while agents are there, which would write it again: in %s, asked with %j', async (namespace, flags) => {
       const labels = { 'app.kubernetes.io/name': 'nodetender' };
       const containers = [{ name: 'agent', image: 'x' }];
-      await the.cluster.clients.api.create(pods, {
+      await the.cluster.clients.api.create(podsIn(namespace), {
         apiVersion: 'v1',
         kind: 'Pod',
         metadata: { name: agentPod, labels },
         spec: { containers },
       });
-      const { status, stdout, stderr } = await run('uninstall');
+      await annotate('web-1', { hold: 'disk copy' });
+      const { status, stdout, stderr } = await run('uninstall', ...flags);
       expect([status, stdout]).toEqual([1, '']);
-      expect(stderr).toMatch(
-        /^error: agents are still there.*: pod\/nodetender-x in default\. Uninstall the chart first/,
+      expect(stderr).toContain(
+        `would write again what is removed: pod/nodetender-x in ${namespace}. Uninstall the chart`,
       );
-      expect((await node('web-1')).metadata.annotations).toHaveProperty(['nodetender.dev/status']);
+      expect((await node('web-1')).metadata.annotations).toMatchObject({ 'nodetender.dev/hold': 'disk copy' });
     });
   });
 }

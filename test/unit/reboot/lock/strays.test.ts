@@ -78,11 +78,13 @@ describe('a pool that changes while a node is away', () => {
     cluster.pools = poolsOf([everyNode]);
     await cluster.clock.advance(minuteMs);
     const writes = cluster.writes();
+    const outcomes = new Set<string>();
     for (let minute = 0; minute < 60; minute += 1) {
       const facts = b.facts();
-      if (facts?.kind === 'none' && facts.turn) expect(await b.acquire(signal)).toMatchObject({ kind: 'refused' });
+      if (facts?.kind === 'none' && facts.turn) outcomes.add((await b.acquire(signal)).kind);
       await cluster.clock.advance(minuteMs);
     }
+    expect([...outcomes]).toEqual(['refused']);
     expect(cluster.writes()).toBe(writes);
     await a.release(defaultSlot, signal);
     await cluster.clock.advance(minuteMs);

@@ -24,20 +24,47 @@ const LAST_OUTPUT_MS = 200;
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 /**
- * Runs a program without a shell, with an environment of its own. Throws `host/command-failed` when it does not start, and
- * `host/deadline` or `host/cancelled` after ending it and its children.
+ * Runs programs without a shell, with an environment of their own. SIGKILL does not end one that the kernel holds (state D), as over a
+ * mount that does not answer: until it has ended no other is started in its place, or a host would fill with them.
  */
-export async function runCommand(argv: readonly string[], options: CommandOptions): Promise<CommandResult> {
-  const { clock, deadlineMs: ms, signal } = options;
-  const name = JSON.stringify(argv.join(' '));
-  return await withinDeadline(
-    { clock, ms, signal },
-    (over) => run(argv, clock, over),
-    (why) =>
-      why === 'cancelled'
-        ? new NodetenderError('host/cancelled', `${name} was cancelled`)
-        : new NodetenderError('host/deadline', `${name} has not ended within ${ms / 1000} s and was killed`),
-  );
+export class CommandRunner {
+  /** Of those that were killed and have not ended. */
+  #unended = 0;
+
+  /**
+   * Throws `host/command-failed` when it does not start, and `host/deadline` or `host/cancelled` after killing it and its children.
+   */
+  async run(argv: readonly string[], options: CommandOptions): Promise<CommandResult> {
+    const { clock, deadlineMs: ms, signal } = options;
+    const name = JSON.stringify(argv.join(' '));
+    if (this.#unended > 0) {
+      throw new NodetenderError(
+        'host/command-failed',
+        `${name} is not run again: the one before was killed and still runs. Look for it with ps: in state D it waits for the kernel, as for a mount that does not answer.`,
+      );
+    }
+    return await withinDeadline(
+      { clock, ms, signal },
+      async (over) => await this.#counted(run(argv, clock, over), over),
+      (why) =>
+        why === 'cancelled'
+          ? new NodetenderError('host/cancelled', `${name} was cancelled`)
+          : new NodetenderError('host/deadline', `${name} has not ended within ${ms / 1000} s and was killed`),
+    );
+  }
+
+  async #counted<T>(running: Promise<T>, over: AbortSignal): Promise<T> {
+    const count = (): void => {
+      this.#unended += 1;
+    };
+    over.addEventListener('abort', count, { once: true });
+    try {
+      return await running;
+    } finally {
+      over.removeEventListener('abort', count);
+      if (over.aborted) this.#unended -= 1;
+    }
+  }
 }
 
 async function run(argv: readonly string[], clock: Clock, over: AbortSignal): Promise<CommandResult> {

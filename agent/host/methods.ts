@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
-import { runCommand } from './childcommand.ts';
+import { CommandRunner } from './childcommand.ts';
 import { heeds, type InitProcess, requireHostInit } from './initprocess.ts';
 import { nsenterFailed, onHost } from './nsenter.ts';
 
@@ -61,9 +61,11 @@ const DEFAULT_DEADLINE_MS = 60_000;
 /** Runs a command that sees the host's files. Needs hostPID and the privilege to enter a mount namespace. */
 export function commandMethod(options: CommandMethodOptions): RebootMethod {
   const { init, command, clock, deadlineMs = DEFAULT_DEADLINE_MS } = options;
-  const run = async (argv: readonly string[], signal: AbortSignal | undefined) => {
+  // What is asked every minute must not pile up; a reboot is rare, and not held up by a question without an answer.
+  const checks = new CommandRunner();
+  const run = async (runner: CommandRunner, argv: readonly string[], signal: AbortSignal | undefined) => {
     await requireHostInit(init);
-    const result = await runCommand(onHost(argv, init), { clock, deadlineMs, signal });
+    const result = await runner.run(onHost(argv, init), { clock, deadlineMs, signal });
     if (result.exitCode !== 0 && nsenterFailed(result.output)) {
       throw new NodetenderError(
         'host/reboot-denied',
@@ -77,7 +79,7 @@ export function commandMethod(options: CommandMethodOptions): RebootMethod {
       const [program = ''] = command;
       // Nothing but a path can be looked for without a shell of the host.
       const argv = program.startsWith('/') ? ['test', '-x', program] : ['true'];
-      const { exitCode, output } = await run(argv, signal);
+      const { exitCode, output } = await run(checks, argv, signal);
       if (exitCode === 0) return;
       throw new NodetenderError(
         'host/reboot-failed',
@@ -88,7 +90,7 @@ export function commandMethod(options: CommandMethodOptions): RebootMethod {
       const name = JSON.stringify(command.join(' '));
       let result;
       try {
-        result = await run(command, signal);
+        result = await run(new CommandRunner(), command, signal);
       } catch (error) {
         if (isNodetenderError(error, 'host/deadline', 'host/cancelled')) throw unanswered(messageOf(error), error);
         throw error;

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { type ErrorCode, isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
-import { type CommandResult, runCommand } from './childcommand.ts';
+import { type CommandResult, CommandRunner } from './childcommand.ts';
 import { type InitProcess, requireHostInit } from './initprocess.ts';
 import { nsenterFailed, onHost } from './nsenter.ts';
 import type { NeedSource, RebootNeed } from './port.ts';
@@ -22,6 +22,7 @@ const NOT_RUN = new Set([126, 127]);
 export class SentinelCommand implements NeedSource {
   problem: NodetenderError | undefined;
   readonly #options: SentinelCommandOptions;
+  readonly #runner = new CommandRunner();
   #wanted: boolean | undefined;
   /** Its last answer: not knowing for a while neither begins a new wish nor makes one older. */
   #said: boolean | undefined;
@@ -74,7 +75,7 @@ export class SentinelCommand implements NeedSource {
     const { command, init, clock, deadlineMs } = this.#options;
     if (init !== undefined) await requireHostInit(init);
     const argv = init === undefined ? command : onHost(command, init);
-    const result = await runCommand(argv, { clock, deadlineMs, signal });
+    const result = await this.#runner.run(argv, { clock, deadlineMs, signal });
     if (saidNothing(result)) {
       const end = result.exitCode === undefined ? 'was ended by a signal' : `ended with ${result.exitCode}`;
       throw failed('host/command-failed', `${JSON.stringify(command.join(' '))} ${end}: ${result.output.slice(-300)}`);

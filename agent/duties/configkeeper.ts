@@ -26,8 +26,11 @@ interface InForce {
 /** Far more often than a copy grows too old, and next to nothing for a disk. */
 const RENEW_AFTER_MS = 24 * 3_600_000;
 
-/** A copy made before the clock was set is of decades ago: an agent may begin with its host, and that without a clock of its own. */
+/** A copy made before the clock was set is of decades ago, or to come: an agent may begin with its host, and that without a clock of its own. */
 const LOOK_EVERY_MS = 10 * 60_000;
+
+/** For so long a clock may have yet to be set, and a life before that knew a later time is believed; after that it is that life's clock that was wrong. */
+const RECALLED_FOR_MS = 24 * 3_600_000;
 
 /** Keeps the configuration in force for the agent's next life, and finds what the life before has kept. */
 export class ConfigKeeper {
@@ -35,6 +38,10 @@ export class ConfigKeeper {
   readonly #usualDirectory: string;
   /** Of this life: another one that the file names counts from the next life on. */
   #ownDirectory: string | undefined;
+  /** Monotonic clock. */
+  readonly #bornAtMs: number;
+  /** As the life before has stamped its last copy. */
+  #recalledMs: number | undefined;
   #inForce: (InForce & { readonly inForceAtMs: number }) | undefined;
   /** One write after the other: the last to be told is the last to be written. */
   #writing = Promise.resolve();
@@ -42,6 +49,7 @@ export class ConfigKeeper {
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
     this.#usualDirectory = options.usualDirectory ?? defaultConfig.stateDirectory;
+    this.#bornAtMs = options.clock.monotonicMs();
   }
 
   /** What was in force last, in place of a file that is refused (with that text) or cannot be read. Never rejects. */
@@ -68,13 +76,22 @@ export class ConfigKeeper {
       await clock.sleep(LOOK_EVERY_MS, signal);
       const inForce = this.#inForce;
       if (signal.aborted || inForce === undefined) continue;
-      if (clock.nowMs() - inForce.inForceAtMs >= RENEW_AFTER_MS) await this.#write(inForce);
+      if (this.#isOutdated(inForce.inForceAtMs)) await this.#write({ ...inForce, inForceAtMs: undefined });
     }
     await this.#writing;
   }
 
+  #isOutdated(stampMs: number): boolean {
+    const { clock } = this.#options;
+    const ageMs = clock.nowMs() - stampMs;
+    if (ageMs >= RENEW_AFTER_MS) return true;
+    const isBelieved = stampMs === this.#recalledMs && clock.monotonicMs() - this.#bornAtMs < RECALLED_FOR_MS;
+    return ageMs <= -RENEW_AFTER_MS && !isBelieved;
+  }
+
   async #write(inForce: InForce): Promise<void> {
     const nowMs = this.#options.clock.nowMs();
+    if (inForce.inForceAtMs !== undefined) this.#recalledMs = inForce.inForceAtMs;
     // What has not been set yet says nothing against what was known.
     const known = { ...inForce, inForceAtMs: Math.max(nowMs, inForce.inForceAtMs ?? nowMs) };
     this.#inForce = known;

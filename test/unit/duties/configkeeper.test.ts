@@ -38,6 +38,14 @@ async function keep(stateDirectory: string, text: string, by = keeper()): Promis
   await by.keep({ stateDirectory, text, acceptedAtMs: clock.nowMs() });
 }
 
+async function live(alive: ConfigKeeper, forMs: number): Promise<void> {
+  const stop = new AbortController();
+  const ended = alive.run(stop.signal);
+  await clock.advance(forMs);
+  stop.abort();
+  await ended;
+}
+
 /** The days of the configuration that a new life finds, or why it finds none. */
 async function recalled(refused?: string, by = keeper()): Promise<number | string> {
   const found = await by.recall(refused);
@@ -151,16 +159,53 @@ describe('the age of what is kept', () => {
     expect(await recalled()).toBe(30);
   });
 
+  describe('of a clock that was once far ahead', () => {
+    const aheadMs = 12 * 365 * DAY_MS;
+    const tooOld = /more than 30 days ago/;
+
+    it('counts from when that clock was set', async () => {
+      clock.jump(aheadMs);
+      const alive = keeper();
+      await keep(usual, keeping(30), alive);
+      clock.jump(-aheadMs);
+      await live(alive, 10 * 60_000);
+      clock.jump(30 * DAY_MS);
+      expect(await recalled()).toBe(30);
+      clock.jump(1);
+      expect(await recalled()).toMatch(tooOld);
+    });
+
+    it('counts from the day after which the next life believes its own', async () => {
+      const setMs = clock.nowMs();
+      const alive = keeper();
+      await alive.keep({
+        stateDirectory: usual,
+        text: keeping(30),
+        acceptedAtMs: setMs,
+        inForceAtMs: setMs + aheadMs,
+      });
+      await live(alive, DAY_MS);
+      clock.jump(30 * DAY_MS + 1);
+      expect(await recalled()).toMatch(tooOld);
+    });
+  });
+
+  it('counts from what the life before knew while the clock has yet to be set', async () => {
+    const setMs = clock.nowMs();
+    clock.jump(-setMs);
+    const alive = keeper();
+    await alive.keep({ stateDirectory: usual, text: keeping(30), acceptedAtMs: setMs, inForceAtMs: setMs });
+    await live(alive, DAY_MS - 1);
+    clock.jump(setMs);
+    expect(await recalled()).toBe(30);
+  });
+
   it('does not grow while it is in force, however long ago it was accepted', async () => {
-    const stop = new AbortController();
     const acceptedAtMs = clock.nowMs();
     const alive = keeper();
     await keep(custom, keeping(30), alive);
     clock.jump(20 * DAY_MS);
-    const ended = alive.run(stop.signal);
-    await clock.advance(DAY_MS);
-    stop.abort();
-    await ended;
+    await live(alive, DAY_MS);
     clock.jump(20 * DAY_MS);
     expect(await keeper().recall(undefined)).toMatchObject({ text: keeping(30), acceptedAtMs });
   });

@@ -258,7 +258,7 @@ export interface Observation {
   readonly paused: string | false | undefined;
   /** For how long each has not been known, by the monotonic clock; 0 while it is, and of the slots while nobody looks. */
   readonly unknownForMs: { readonly sentinel: number; readonly pause: number; readonly slots: number };
-  /** Since the record was written last, by the monotonic clock; begins anew with each life of the agent. */
+  /** Since the reason in the record was written, by the monotonic clock; begins anew with each life of the agent. */
   readonly recordedForMs: number;
   /** As of our own last write or later. */
   readonly node:

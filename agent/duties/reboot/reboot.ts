@@ -102,13 +102,13 @@ export class RebootDuty {
   #requested: string | undefined;
   /** The record on the Node as of our last read or write. */
   #record: string | undefined;
-  #recordedAtMs: number;
+  #toldAtMs: number;
 
   constructor(options: RebootDutyOptions) {
     this.#options = options;
     const { clock, config, node } = options;
     this.#own = new OwnNodeView(node, clock);
-    this.#recordedAtMs = clock.monotonicMs();
+    this.#toldAtMs = clock.monotonicMs();
     this.#ready = new Lasting(clock);
     this.#unknown = { sentinel: new Lasting(clock), pause: new Lasting(clock), slots: new Lasting(clock) };
     this.#order = new RebootOrder(options);
@@ -216,7 +216,7 @@ export class RebootDuty {
       node,
       readyForMs: this.#ready.look(node?.ready === true && node.bootId === boot.bootId),
       unknown: this.#unknown,
-      recordedForMs: clock.monotonicMs() - this.#recordedAtMs,
+      recordedForMs: clock.monotonicMs() - this.#toldAtMs,
       paused: paused(),
       lock: this.#lock.current,
       answers: this.#asking.answers(),
@@ -315,7 +315,7 @@ export class RebootDuty {
       const write = { kind, before, after, seen, config: config(), pool: this.#pool() };
       const written = await writeState(port, write, signal);
       this.#record = recordOn(this.#own.learn(written, watched));
-      this.#recordedAtMs = clock.monotonicMs();
+      if (after.reason !== before.reason) this.#toldAtMs = clock.monotonicMs();
     } catch (error) {
       this.#isUnsure = true;
       throw error;

@@ -3,7 +3,7 @@ import { release } from './givingback.ts';
 import type { Moment } from './moment.ts';
 import { wishOf } from './need.ts';
 import { obstacleTo } from './obstacles.ts';
-import { needChange, seek } from './seek.ts';
+import { needChange, seek, shownNeed } from './seek.ts';
 import { step } from './step.ts';
 import { withoutNeed } from './withoutneed.ts';
 import { withSlot } from './withslot.ts';
@@ -49,7 +49,7 @@ export function waiting(moment: Moment): Step {
   // They are asked anew once there is a slot; until then a look now and then keeps those that are blocked out of the queue.
   const obstacle = obstacleTo(moment, need, Math.max(settings.gatesEveryMs, GATES_WHILE_WAITING_MS));
   if (obstacle !== undefined) return seek(moment, need, obstacle);
-  const change = needChange(moment, need);
+  const change = needChange(moment, shownNeed(moment, need, 'waiting-for-slot'));
   const unrecorded = { ...change, slot: undefined };
   if (lock === undefined) {
     return step(moment, { reason: { code: 'unknown-facts', text: 'it is not known who holds the slots' }, change });

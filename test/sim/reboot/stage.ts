@@ -181,7 +181,7 @@ export class Stage {
     if (kind !== 'record') Object.assign(node, { unschedulable: kind === 'cordon', cordonedBySomebody: false });
     const ours = new Set(life.state.marks);
     node.marks = [...new Set([...node.marks.filter((mark) => !ours.has(mark)), ...state.marks])];
-    life.recordedAtMs = this.#nowMs;
+    if (state.reason !== life.state.reason) life.recordedAtMs = this.#nowMs;
     // What was written is read back: the record has room for all that the machine has to know.
     if (state.phase !== life.state.phase) life.rebootCall = { kind: 'none' };
     if (!['cordoned', 'draining', 'rebooting'].includes(state.phase)) life.unconfirmed = 0;

@@ -20,16 +20,23 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   sleep: async (ms, signal) => {
+    const timer = async (pieceMs: number): Promise<void> =>
+      await delay(pieceMs, undefined, { ref: true, ...(signal ? { signal } : {}) });
     try {
-      // Whoever computes how long is left may find that it is over; Node warns of a negative time.
-      let leftMs = Math.max(0, ms);
-      do {
-        const pieceMs = Math.min(leftMs, longestTimerMs);
-        await delay(pieceMs, undefined, { ref: true, ...(signal ? { signal } : {}) });
-        leftMs -= pieceMs;
-      } while (leftMs > 0);
+      await sleepInPieces(ms, timer);
     } catch {
       // The only rejection is the abort; the caller looks at its signal.
     }
   },
 };
+
+/** By timers, none of which is longer than Node takes, one after the other. Rejects as they do. */
+export async function sleepInPieces(ms: number, timer: (pieceMs: number) => Promise<void>): Promise<void> {
+  // Whoever computes how long is left may find that it is over; Node warns of a negative time.
+  let leftMs = Math.max(0, ms);
+  do {
+    const pieceMs = Math.min(leftMs, longestTimerMs);
+    await timer(pieceMs);
+    leftMs -= pieceMs;
+  } while (leftMs > 0);
+}

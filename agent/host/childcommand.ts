@@ -23,13 +23,25 @@ const MAX_OUTPUT_BYTES = 4096;
 const LAST_OUTPUT_MS = 200;
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
+/** Starts a program; tests have others than the kernel's. */
+export type Start = (argv: readonly string[]) => ChildProcess;
+
+/** In a session of its own, so that its children can be ended with it. */
+const startProcess: Start = ([program = '', ...args]) =>
+  spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: ENVIRONMENT, detached: true });
+
 /**
  * Runs programs without a shell, with an environment of their own. SIGKILL does not end one that the kernel holds (state D), as over a
  * mount that does not answer: until it has ended no other is started in its place, or a host would fill with them.
  */
 export class CommandRunner {
+  readonly #start: Start;
   /** Of those that were killed and have not ended. */
   #unended = 0;
+
+  constructor(start = startProcess) {
+    this.#start = start;
+  }
 
   /**
    * Throws `host/command-failed` when it does not start, and `host/deadline` or `host/cancelled` after killing it and its children.
@@ -45,7 +57,7 @@ export class CommandRunner {
     }
     return await withinDeadline(
       { clock, ms, signal },
-      async (over) => await this.#counted(run(argv, clock, over), over),
+      async (over) => await this.#counted(run(argv, this.#start, clock, over), over),
       (why) =>
         why === 'cancelled'
           ? new NodetenderError('host/cancelled', `${name} was cancelled`)
@@ -67,13 +79,11 @@ export class CommandRunner {
   }
 }
 
-async function run(argv: readonly string[], clock: Clock, over: AbortSignal): Promise<CommandResult> {
-  const [program = '', ...args] = argv;
-  // In a session of its own, so that its children can be ended with it.
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: ENVIRONMENT, detached: true });
+async function run(argv: readonly string[], start: Start, clock: Clock, over: AbortSignal): Promise<CommandResult> {
+  const [program = ''] = argv;
+  const child = start(argv);
   const output = new Tail();
-  child.stdout.on('data', (bytes: Buffer) => output.append(bytes));
-  child.stderr.on('data', (bytes: Buffer) => output.append(bytes));
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes: Buffer) => output.append(bytes));
   // What went wrong is heard as its 'error' event; here only the end counts.
   const closed = once(child, 'close').catch(() => undefined);
   const kill = (): void => killGroup(child);
@@ -89,8 +99,8 @@ async function run(argv: readonly string[], clock: Clock, over: AbortSignal): Pr
     over.removeEventListener('abort', kill);
   }
   await Promise.race([closed, clock.sleep(LAST_OUTPUT_MS)]);
-  child.stdout.destroy();
-  child.stderr.destroy();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
   return { exitCode: exitCode ?? undefined, output: output.text() };
 }
 

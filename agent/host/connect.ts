@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { systemBusSocket } from './bus.ts';
 import { hostByMethod, logindHost } from './host.ts';
 import { hostInit, type InitProcess } from './initprocess.ts';
-import { commandMethod, signalMethod } from './methods.ts';
+import { commandMethod, type Runners, signalMethod } from './methods.ts';
 import type { HostPort, NeedSource } from './port.ts';
 import { Sentinel } from './sentinel.ts';
 import { SentinelCommand } from './sentinelcommand.ts';
@@ -29,10 +29,15 @@ export interface HostSurroundings {
   readonly busAddress?: string | undefined;
   /** PID 1 where left out. */
   readonly init?: InitProcess;
+  /** One for all that are connected, one after the other: what has not ended is not started again. */
+  readonly runners: Runners;
 }
 
 /** The host that this process runs on. Nothing is tried before it is asked something. */
-export function connectHost(way: RebootWay, { clock, busAddress, init = hostInit }: HostSurroundings): HostPort {
+export function connectHost(
+  way: RebootWay,
+  { clock, busAddress, runners, init = hostInit }: HostSurroundings,
+): HostPort {
   const bus = { socketPath: systemBusSocket(busAddress), clock };
   switch (way.method) {
     case 'logind':
@@ -40,14 +45,14 @@ export function connectHost(way: RebootWay, { clock, busAddress, init = hostInit
     case 'signal':
       return hostByMethod(signalMethod({ init, signalNumber: way.signal }), bus);
     case 'command':
-      return hostByMethod(commandMethod({ init, command: way.command, clock }), bus);
+      return hostByMethod(commandMethod({ init, command: way.command, clock, runners }), bus);
   }
 }
 
 /** Where this host says that it wants a reboot. */
 export function connectNeed(
   { path, command, checkEveryMs }: SentinelSettings,
-  { clock, init = hostInit }: HostSurroundings,
+  { clock, init = hostInit }: Pick<HostSurroundings, 'clock' | 'init'>,
 ): NeedSource {
   if (command === undefined) return new Sentinel({ path, clock, lookEveryMs: checkEveryMs });
   const { argv, timeoutMs } = command;

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { isNodetenderError, messageOf, NodetenderError } from '../errors.ts';
-import { CommandRunner } from './childcommand.ts';
+import { CommandRunner, type Start } from './childcommand.ts';
 import { heeds, type InitProcess, requireHostInit } from './initprocess.ts';
 import { nsenterFailed, onHost } from './nsenter.ts';
 
@@ -53,6 +53,18 @@ export interface CommandMethodOptions {
   readonly command: readonly string[];
   readonly deadlineMs?: number;
   readonly clock: Clock;
+  readonly runners?: Runners;
+}
+
+/** A reboot is rare, and not held up by a question without an answer. */
+export interface Runners {
+  /** Of what is asked every minute, and must not pile up. */
+  readonly checks: CommandRunner;
+  readonly reboots: CommandRunner;
+}
+
+export function newRunners(start?: Start): Runners {
+  return { checks: new CommandRunner(start), reboots: new CommandRunner(start) };
 }
 
 /** `systemctl reboot` returns at once; other programs may wait for services to stop. */
@@ -60,9 +72,7 @@ const DEFAULT_DEADLINE_MS = 60_000;
 
 /** Runs a command that sees the host's files. Needs hostPID and the privilege to enter a mount namespace. */
 export function commandMethod(options: CommandMethodOptions): RebootMethod {
-  const { init, command, clock, deadlineMs = DEFAULT_DEADLINE_MS } = options;
-  // What is asked every minute must not pile up; a reboot is rare, and not held up by a question without an answer.
-  const checks = new CommandRunner();
+  const { init, command, clock, deadlineMs = DEFAULT_DEADLINE_MS, runners = newRunners() } = options;
   const run = async (runner: CommandRunner, argv: readonly string[], signal: AbortSignal | undefined) => {
     await requireHostInit(init);
     const result = await runner.run(onHost(argv, init), { clock, deadlineMs, signal });
@@ -79,7 +89,7 @@ export function commandMethod(options: CommandMethodOptions): RebootMethod {
       const [program = ''] = command;
       // Nothing but a path can be looked for without a shell of the host.
       const argv = program.startsWith('/') ? ['test', '-x', program] : ['true'];
-      const { exitCode, output } = await run(checks, argv, signal);
+      const { exitCode, output } = await run(runners.checks, argv, signal);
       if (exitCode === 0) return;
       throw new NodetenderError(
         'host/reboot-failed',
@@ -90,7 +100,7 @@ export function commandMethod(options: CommandMethodOptions): RebootMethod {
       const name = JSON.stringify(command.join(' '));
       let result;
       try {
-        result = await run(new CommandRunner(), command, signal);
+        result = await run(runners.reboots, command, signal);
       } catch (error) {
         if (isNodetenderError(error, 'host/deadline', 'host/cancelled')) throw unanswered(messageOf(error), error);
         throw error;

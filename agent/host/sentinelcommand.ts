@@ -13,6 +13,7 @@ export interface SentinelCommandOptions {
   readonly clock: Clock;
   /** Whose view of the file system the command has; undefined for the agent's own. */
   readonly init: InitProcess | undefined;
+  readonly runner?: CommandRunner;
 }
 
 /** A shell and env say with these that they could not run the command: it has said nothing. */
@@ -22,7 +23,7 @@ const NOT_RUN = new Set([126, 127]);
 export class SentinelCommand implements NeedSource {
   problem: NodetenderError | undefined;
   readonly #options: SentinelCommandOptions;
-  readonly #runner = new CommandRunner();
+  readonly #runner: CommandRunner;
   #wanted: boolean | undefined;
   /** Its last answer: not knowing for a while neither begins a new wish nor makes one older. */
   #said: boolean | undefined;
@@ -30,6 +31,7 @@ export class SentinelCommand implements NeedSource {
 
   constructor(options: SentinelCommandOptions) {
     this.#options = options;
+    this.#runner = options.runner ?? new CommandRunner();
     this.#since = this.#now();
   }
 

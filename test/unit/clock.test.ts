@@ -1,44 +1,33 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../agent/clock.ts';
-
-const timers = vi.hoisted(() => ({ ms: [] as number[], onTimer: (): void => undefined }));
-
-/** Timers that are over at once. */
-vi.mock('node:timers/promises', () => ({
-  setTimeout: async (ms: number, _: unknown, { signal }: { signal?: AbortSignal }) => {
-    signal?.throwIfAborted();
-    timers.ms.push(ms);
-    timers.onTimer();
-  },
-}));
+import { describe, expect, it } from 'vitest';
+import { sleepInPieces, systemClock } from '../../agent/clock.ts';
 
 const dayMs = 86_400_000;
 const longestMs = 2 ** 31 - 1;
 
-describe('the clock of the system', () => {
-  beforeEach(() => {
-    timers.ms.length = 0;
-    timers.onTimer = () => undefined;
-  });
+/** How long each timer is; all are over at once. */
+async function timersOf(ms: number): Promise<number[]> {
+  const timers: number[] = [];
+  await sleepInPieces(ms, async (pieceMs) => void timers.push(pieceMs));
+  return timers;
+}
 
-  it('sleeps for longer than a timer can take in several', async () => {
-    await systemClock.sleep(60 * dayMs);
-    expect(timers.ms).toEqual([longestMs, longestMs, 60 * dayMs - 2 * longestMs]);
+describe('a sleep', () => {
+  it('of more than a timer can take is of several', async () => {
+    expect(await timersOf(60 * dayMs)).toEqual([longestMs, longestMs, 60 * dayMs - 2 * longestMs]);
   });
 
   it.each([
     [0, 0],
     [-1, 0],
     [longestMs, longestMs],
-  ])('sleeps for %i ms by one timer', async (ms, timerMs) => {
-    await systemClock.sleep(ms);
-    expect(timers.ms).toEqual([timerMs]);
+  ])('of %i ms is of one timer', async (ms, timerMs) => {
+    expect(await timersOf(ms)).toEqual([timerMs]);
   });
 
-  it.each([60 * dayMs, Number.POSITIVE_INFINITY])('is woken by a signal out of a sleep of %d ms', async (ms) => {
+  it.each([60 * dayMs, Number.POSITIVE_INFINITY])('of %d ms ends with its signal', async (ms) => {
     const stop = new AbortController();
-    timers.onTimer = () => stop.abort();
-    await systemClock.sleep(ms, stop.signal);
-    expect(timers.ms).toEqual([longestMs]);
+    const sleeping = systemClock.sleep(ms, stop.signal);
+    stop.abort();
+    expect(await sleeping).toBeUndefined();
   });
 });

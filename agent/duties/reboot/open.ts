@@ -3,6 +3,7 @@ import type { NodeView } from '../../cluster/node.ts';
 import type { KubernetesPort } from '../../cluster/port.ts';
 import type { Config } from '../../config/load.ts';
 import { connectHost, connectNeed, type HostSurroundings } from '../../host/connect.ts';
+import { newRunners } from '../../host/methods.ts';
 import type { HostPort } from '../../host/port.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
@@ -41,7 +42,11 @@ export interface Reboots {
  */
 export async function openReboots(options: OpenRebootsOptions): Promise<Reboots> {
   const { config, env, metrics, clock } = options;
-  const surroundings: HostSurroundings = { clock, busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'] };
+  const surroundings: HostSurroundings = {
+    clock,
+    busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'],
+    runners: newRunners(),
+  };
   const host = hostAsConfigured(config, surroundings);
   await host.boot();
   const need = new ConfiguredNeed({

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { systemBusSocket } from '../../../agent/host/bus.ts';
 import { connectHost, connectNeed } from '../../../agent/host/connect.ts';
+import { newRunners } from '../../../agent/host/methods.ts';
 import { Sentinel } from '../../../agent/host/sentinel.ts';
 import { SentinelCommand } from '../../../agent/host/sentinelcommand.ts';
 import { VirtualClock } from '../../emulators/clock.ts';
@@ -34,13 +35,19 @@ describe('the host as configured', () => {
   });
 
   it('is rebooted by the logind on the bus that the environment names', async () => {
-    const port = connectHost({ ...way, method: 'logind' }, { clock, busAddress: `unix:path=${bus.socketPath}`, init });
+    const port = connectHost(
+      { ...way, method: 'logind' },
+      { clock, busAddress: `unix:path=${bus.socketPath}`, init, runners: newRunners() },
+    );
     await port.reboot();
     expect(host.rebootsAsked).toBe(1);
   });
 
   it.each(['signal', 'command'] as const)('is not rebooted by %s without hostPID', async (method) => {
-    const port = connectHost({ ...way, method }, { clock, busAddress: `unix:path=${bus.socketPath}`, init });
+    const port = connectHost(
+      { ...way, method },
+      { clock, busAddress: `unix:path=${bus.socketPath}`, init, runners: newRunners() },
+    );
     expect(await port.canReboot()).toMatchObject({ able: false, code: 'host/no-init' });
     await expect(port.reboot()).rejects.toMatchObject({ code: 'host/no-init' });
     expect(host.rebootsAsked).toBe(0);

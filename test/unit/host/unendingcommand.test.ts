@@ -1,23 +1,22 @@
+import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const started = vi.hoisted((): EventEmitter[] => []);
+import { CommandRunner, type Start } from '../../../agent/host/childcommand.ts';
+import { commandMethod, newRunners, type RebootMethod } from '../../../agent/host/methods.ts';
+import { SentinelCommand } from '../../../agent/host/sentinelcommand.ts';
+import { VirtualClock } from '../../emulators/clock.ts';
 
-vi.mock('node:child_process', () => ({
-  spawn: () => {
-    const child = Object.assign(new EventEmitter(), { stdout: new PassThrough(), stderr: new PassThrough() });
-    started.push(child);
-    return child;
-  },
-}));
-
-const { commandMethod } = await import('../../../agent/host/methods.ts');
-const { SentinelCommand } = await import('../../../agent/host/sentinelcommand.ts');
-const { VirtualClock } = await import('../../emulators/clock.ts');
+const started: EventEmitter[] = [];
+const start: Start = () => {
+  const child = Object.assign(new EventEmitter(), { stdout: new PassThrough(), stderr: new PassThrough() });
+  started.push(child);
+  return child as EventEmitter as ChildProcess;
+};
 
 const EVERY_MS = 60_000;
 const DEADLINE_MS = 30_000;
@@ -32,7 +31,9 @@ describe('a command that is not ended by SIGKILL', () => {
     const clock = new VirtualClock();
     const stop = new AbortController();
     const command = ['needs-restarting', '-r'];
-    const source = new SentinelCommand({ command, everyMs: EVERY_MS, deadlineMs: DEADLINE_MS, clock, init: undefined });
+    const runner = new CommandRunner(start);
+    const times = { everyMs: EVERY_MS, deadlineMs: DEADLINE_MS };
+    const source = new SentinelCommand({ command, ...times, clock, init: undefined, runner });
     const following = source.follow(() => undefined, stop.signal);
     await clock.advance(DEADLINE_MS);
     expect(source.problem?.code).toBe('host/deadline');
@@ -72,11 +73,14 @@ describe('a command that is not ended by SIGKILL', () => {
     it('is the last of its kind, and holds up no reboot', async () => {
       const clock = new VirtualClock();
       const init = { pid: 2, procDirectory };
-      const method = commandMethod({ init, command: ['/mnt/reboot'], deadlineMs: DEADLINE_MS, clock });
-      await expect(clock.run(method.check(undefined))).rejects.toMatchObject({ code: 'host/deadline' });
-      await expect(clock.run(method.check(undefined))).rejects.toMatchObject({ code: 'host/command-failed' });
+      const runners = newRunners(start);
+      // Made anew for each question, as the configuration may have changed.
+      const method = (): RebootMethod =>
+        commandMethod({ init, command: ['/mnt/reboot'], deadlineMs: DEADLINE_MS, clock, runners });
+      await expect(clock.run(method().check(undefined))).rejects.toMatchObject({ code: 'host/deadline' });
+      await expect(clock.run(method().check(undefined))).rejects.toMatchObject({ code: 'host/command-failed' });
       expect(started).toHaveLength(1);
-      await expect(clock.run(method.reboot(undefined))).rejects.toMatchObject({ code: 'host/reboot-unanswered' });
+      await expect(clock.run(method().reboot(undefined))).rejects.toMatchObject({ code: 'host/reboot-unanswered' });
       expect(started).toHaveLength(2);
     });
   });

@@ -188,10 +188,17 @@ export class RebootLock {
     }
   }
 
-  /** A slot of which nobody can say whether it may be kept is not kept from the others. What stood in the way of the list is what is told. */
+  /** A slot of which nobody can say whether it may be kept is not kept from the others. Never rejects: what stood in the way is told. */
   async #backOut(slot: string, signal: AbortSignal): Promise<void> {
     this.#comeBackLater();
-    await this.#free(slot, undefined, signal).catch(() => undefined);
+    try {
+      await this.#free(slot, undefined, signal);
+    } catch (error) {
+      this.#options.log.warn(
+        { slot, problem: messageOf(error) },
+        'a slot could not be given back; it is weighed again',
+      );
+    }
   }
 
   /** One more write on the Lease, on condition that it is still ours. Throws `lock/lost` or ClusterError: no reboot then. */

@@ -21,16 +21,12 @@ export interface DrainingOptions {
   readonly random: Random;
 }
 
-/** However late an agent comes back, it sees whether the pods have gone meanwhile: once, or a drain that is begun anew all the time has no end. */
-const leastTimeMs = 30_000;
-
 /** The drain of this node, beside the machine: at most one runs. */
 export class Draining {
   readonly #options: DrainingOptions;
   #facts: DrainFacts = { kind: 'none' };
   /** Since the drain is as far as it is, monotonic: the last pod went, or it has ended. */
   #asOfMs = 0;
-  #hasBegun = false;
   #running: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
 
   constructor(options: DrainingOptions) {
@@ -87,7 +83,6 @@ export class Draining {
       random,
       options: options(),
       ranForMs,
-      leastTimeMs: this.#hasBegun ? 0 : leastTimeMs,
       onEviction: (result) => watcher?.evictionAnswered(result),
       onProgress: ({ left, obstacles, warnings }) => {
         warn('RebootDrainLoses', warnings.loses);
@@ -97,7 +92,6 @@ export class Draining {
         this.#set({ kind: 'running', podsLeft: left, blockedBy, unchangedForMs: 0 }, isSame ? this.#asOfMs : undefined);
       },
     });
-    this.#hasBegun = true;
     try {
       const outcome = await drain.run(signal);
       log.info({ ...outcome }, 'drain ended');

@@ -26,8 +26,6 @@ export interface DrainContext {
   readonly options: DrainOptions;
   /** For how long others have been at it before: that counts for its time. */
   readonly ranForMs?: number | undefined;
-  /** How much of its time is left at least. Default: none. */
-  readonly leastTimeMs?: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** For each answer to a request for an eviction; must not throw. */
@@ -64,6 +62,9 @@ export type DrainOutcome =
   /** By the caller's signal. */
   | { readonly status: 'stopped' };
 
+/** However late an agent comes back, it sees whether the pods have gone meanwhile. */
+const leastTimeMs = 30_000;
+
 const retryBackoff: Backoff = { firstMs: 1_000, longestMs: 30_000 };
 
 /** Answers that another try does not change. */
@@ -99,7 +100,7 @@ export class Drain {
 
   /** To its end; once. Never rejects because of what the API server answers. */
   async run(signal: AbortSignal): Promise<DrainOutcome> {
-    const { clock, options, ranForMs = 0, leastTimeMs = 0 } = this.#context;
+    const { clock, options, ranForMs = 0 } = this.#context;
     const over = new AbortController();
     const expire = async (timeoutMs: number): Promise<void> => {
       await clock.sleep(Math.max(timeoutMs - ranForMs, Math.min(timeoutMs, leastTimeMs)), over.signal);

@@ -93,7 +93,8 @@ function standStill(moment: Moment, { reason, forMs }: UnknownFact): Step {
   if (reason.code !== 'facts-missing') return step(moment, { reason });
   const leftMs = Math.max(settings.gatesPatienceMs, LEAST_BLINDNESS_MS) - forMs;
   if (leftMs <= 0) return fail(moment, reason);
-  // What is seen again in a moment costs no drain; what is not must not cost any more pods.
+  // What is seen again in a moment costs no drain, or one that is begun anew each time would have no end; what is not must not cost
+  // any more pods.
   const mayRunForMs = LEAST_BLINDNESS_MS - forMs;
   if (facts.drain.kind !== 'running') return step(moment, { reason, untilMs: facts.nowMs + leftMs });
   if (mayRunForMs > 0) return step(moment, { reason, untilMs: facts.nowMs + mayRunForMs });

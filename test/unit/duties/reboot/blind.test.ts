@@ -94,6 +94,19 @@ describe('a drain whose need is seen now and then', () => {
     expect(site.holder()).toBe('');
     expect(site.events.length - told).toBeLessThan(50);
   });
+
+  it('is not begun anew because of a moment', async () => {
+    site = await OneNode.start('  drain: { timeout: 30m }\n');
+    await site.runPod('slow', {}, { terminationGracePeriodSeconds: 36_000 });
+    site.need.want();
+    await site.clock.advance(MINUTE_MS);
+    site.need.problem = new ClusterError('cluster/timeout', 'the command did not end');
+    await site.clock.advance(MINUTE_MS / 2);
+    site.need.problem = undefined;
+    await site.clock.advance(5 * MINUTE_MS);
+    expect(site.node().metadata.labels?.['nodetender.dev/state']).toBe('draining');
+    expect(await site.metric('nodetender_reboot_drains_total{outcome="stopped"}')).not.toBe('1');
+  });
 });
 
 describe('a node whose agent may not read the Leases', () => {

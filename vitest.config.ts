@@ -31,7 +31,7 @@ export default defineConfig({
           include: ['test/contract/**/*.test.ts'],
           globalSetup: ['test/contract/cli/bundle.setup.ts'],
           isolate,
-          testTimeout: 20_000,
+          testTimeout: 120_000,
         },
       },
       {

@@ -6,7 +6,7 @@ import { grant } from '../harness/permissions.ts';
 import { type Installation, namespace } from './installation.ts';
 
 const person = 'person';
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 240_000;
 
 /** The chart goes, and then everything of ours. */
 export function removal(installation: () => Installation): void {

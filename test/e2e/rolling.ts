@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { eventually } from '../harness/eventually.ts';
@@ -6,6 +7,8 @@ import { addWorkload, readyReplicas } from '../harness/workload.ts';
 import type { Installation } from './installation.ts';
 
 const DEADLINE_MS = 240_000;
+/** A pod that is missing is missing for seconds. */
+const LOOK_EVERY_MS = 100;
 const wholeWay = ['wanted', 'waiting', 'cordoned', 'draining', 'rebooting', 'verifying', 'releasing', 'idle'];
 const image = 'registry.example/shop:1';
 const replicas = 4;
@@ -53,7 +56,10 @@ export function rolling(installation: () => Installation): void {
       let least = replicas;
       const over = new AbortController();
       const looking = (async () => {
-        while (!over.signal.aborted) least = Math.min(least, await readyReplicas(cluster.plane.api, 'shop'));
+        while (!over.signal.aborted) {
+          least = Math.min(least, await readyReplicas(cluster.plane.api, 'shop'));
+          await delay(LOOK_EVERY_MS);
+        }
       })();
       await roll(before).finally(() => over.abort());
       await looking;

@@ -3,7 +3,7 @@ import type { Api, Json } from './api.ts';
 import type { Clients } from './clients.ts';
 import { eventually } from './eventually.ts';
 
-const HIT_DEADLINE_MS = 30_000;
+const HIT_DEADLINE_MS = 60_000;
 
 /** A Node of a cluster: what people and the kubelet do to it, and what the agent says there. */
 export class MemberNode {

@@ -17,7 +17,7 @@ export interface PodDetails {
   readonly endsAfterMs?: number | 'never';
 }
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 /** A node and a namespace of their own, on which one way to drain is tried. */
 export class DrainSite {

@@ -34,7 +34,7 @@ async function untilCleaned(node: string): Promise<LastClean> {
 /** The status says that nothing is removed now, and these words of the reason. */
 async function untilItWaits(node: MemberNode, reason: string): Promise<void> {
   const waits = async (): Promise<boolean | undefined> => (await node.status())?.waiting?.includes(reason);
-  await eventually(`${node.name} waits: ${reason}`, waits, 30_000);
+  await eventually(`${node.name} waits: ${reason}`, waits);
 }
 
 /** The annotation on web-1, web-2 and db-1. */

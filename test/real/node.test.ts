@@ -48,7 +48,7 @@ async function ask(value: string): Promise<void> {
 }
 
 async function untilRemovals(count: number): Promise<void> {
-  await eventually(`${count} images are removed`, () => node.removeCalls().length >= count, 30_000);
+  await eventually(`${count} images are removed`, () => node.removeCalls().length >= count);
 }
 
 function runs(): number {
@@ -254,10 +254,10 @@ describe('a drain', () => {
     expect(await agent.logged('run ended')).toMatchObject({ outcome: 'stopped' });
     const removed = node.removeCalls().length;
     await node.endDeletion(pod);
-    await eventually('it says so', async () => (await node.status())?.waiting?.includes('cordoned'), 20_000);
+    await eventually('it says so', async () => (await node.status())?.waiting?.includes('cordoned'));
     await node.setReady(false);
     await node.cordon(false);
-    await eventually('it settles', async () => (await node.status())?.waiting?.includes('not Ready'), 20_000);
+    await eventually('it settles', async () => (await node.status())?.waiting?.includes('not Ready'));
     expect(node.removeCalls()).toHaveLength(removed);
     const readyMs = performance.now();
     await node.setReady(true);
@@ -294,7 +294,7 @@ describe('hostile annotations', () => {
     ];
     await node.addUnused(old);
     const agent = await node.startAgent();
-    await eventually('the status', async () => (await node.status()) !== undefined, 30_000);
+    await eventually('the status', async () => (await node.status()) !== undefined);
     for (let round = 0; round < 1_000; round += 1) {
       const value = `${chance.pick(values) ?? ''}${chance.hits(0.5) ? '' : `/${chance.next()}`}`;
       const key = chance.pick(['clean', 'clean-handled', 'last-clean', 'imagelist']) ?? 'clean';

@@ -4,11 +4,16 @@ import { eventually } from '../harness/eventually.ts';
 import type { Installation } from '../harness/vm/installation.ts';
 import { SecondNode } from '../harness/vm/secondnode.ts';
 
-/** A machine that holds the slot and stays off: those that wait for it say so, and none goes on. */
+/** The power goes while the machine goes down, with the slot, and stays away: those that wait say so, and none goes on. */
 export function poweredOff(installed: () => Installation): void {
   describe('a machine that stays off with the slot', () => {
     let waiting: SecondNode;
+    let bootId: string;
+    /** How many states of the machine were seen before. */
+    let seen: number;
     beforeAll(async () => {
+      bootId = await installed().cluster.bootId();
+      seen = installed().states().length;
       // The least that may be configured: two minutes from the order to a node that is well.
       const soon = { deadline: '1m', health: { soak: '1s', timeout: '1m' } };
       waiting = await SecondNode.join(installed().cluster, 'waiting', soon);
@@ -19,7 +24,6 @@ export function poweredOff(installed: () => Installation): void {
 
     it('is told of by whoever waits for its slot, in an Event and in the metric of the alert', async () => {
       const { cluster, witness } = installed();
-      const seen = installed().states().length;
       await installed().touchSentinel();
       await installed().untilState('rebooting', seen);
       await cluster.machine.powerCut();
@@ -42,13 +46,14 @@ export function poweredOff(installed: () => Installation): void {
       expect(waiting.node.reboots).toBe(0);
     });
 
-    it('gives the slot to the one that waits once it is back', async () => {
+    it('has rebooted all the same once it is back, and gives the slot to the one that waits', async () => {
       const { cluster, witness } = installed();
-      const seen = installed().states().length;
       await cluster.machine.powerOn();
       await eventually('the second node has the slot', () => witness.seen.includes('waiting cordoned'), 900_000);
       // The slot is free a moment before the machine's own record says so.
       await installed().untilState('idle', seen);
+      expect(installed().states(seen)).toEqual(expect.arrayContaining(['rebooting', 'verifying', 'releasing', 'idle']));
+      expect(await cluster.bootId()).not.toBe(bootId);
       expect(witness.broken).toEqual([]);
     });
   });

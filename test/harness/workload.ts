@@ -26,7 +26,38 @@ export async function addWorkload(api: Api, name: string, options: WorkloadOptio
     },
   });
   const allRun = async (): Promise<boolean> => (await readyReplicas(api, name)) === replicas;
-  await eventually(`${name} runs`, allRun, READY_DEADLINE_MS);
+  try {
+    await eventually(`${name} runs`, allRun, READY_DEADLINE_MS);
+  } catch (error) {
+    throw new Error(`${name} does not run: ${await podsAsTheyAre(api, name)}`, { cause: error });
+  }
+}
+
+/** Each pod with its node and its phase, and what its containers or the scheduler say. */
+async function podsAsTheyAre(api: Api, name: string): Promise<string> {
+  const { items } = (await api.get(`/api/v1/namespaces/default/pods?labelSelector=app%3D${name}`)) as unknown as {
+    items: PodAsItIs[];
+  };
+  const lines = items.map(({ metadata, spec, status }) => {
+    const said = [
+      ...(status.containerStatuses ?? []).map(({ state }) => state.waiting?.message ?? state.waiting?.reason),
+      ...(status.conditions ?? []).map(({ message }) => message),
+    ].filter((text) => text !== undefined && text !== '');
+    return `${metadata.name} on ${spec.nodeName ?? 'no node'} is ${status.phase}: ${said.join('; ')}`;
+  });
+  return lines.join(', ') || 'it has no pods';
+}
+
+interface PodAsItIs {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly nodeName?: string };
+  readonly status: {
+    readonly phase: string;
+    readonly conditions?: readonly { readonly message?: string }[];
+    readonly containerStatuses?: readonly {
+      readonly state: { readonly waiting?: { readonly reason: string; readonly message?: string } };
+    }[];
+  };
 }
 
 export async function readyReplicas(api: Api, name: string): Promise<number> {

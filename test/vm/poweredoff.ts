@@ -54,6 +54,7 @@ export function poweredOff(installed: () => Installation): void {
       await installed().untilState('idle', seen);
       expect(installed().states(seen)).toEqual(expect.arrayContaining(['rebooting', 'verifying', 'releasing', 'idle']));
       expect(await cluster.bootId()).not.toBe(bootId);
+      expect((await installed().node()).spec.unschedulable ?? false).toBe(false);
       expect(witness.broken).toEqual([]);
     });
   });
